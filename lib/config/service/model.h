@@ -1,0 +1,96 @@
+// What maglb serves: maglb.yaml as plain data. The same file on every machine of a fleet.
+//
+// A ServiceConfig that parse() or validate() returned keeps these promises:
+//   1. Pool names, service names and the backend names within a pool are unique and are 1..63
+//      characters of [A-Za-z0-9._-].
+//   2. Every service's pool exists.
+//   3. No two services have the same (address, protocol, port).
+//   4. Every table_size is prime and in 3..16777213, and at least the pool's number of backends.
+//   5. Every weight is in 0..10000; durations are positive and bounded (see parse.h).
+//   6. Only what this version can do is in it: IPv4, schedulers and forward modes of the enums here.
+// The order of pools, backends and services is the file's; nothing that is derived may depend on it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/clock.h"
+#include "lib/net/address.h"
+#include "lib/net/forward_mode.h"
+
+namespace maglb {
+
+// How a pool's stateful choice for a new flow is made. More come; the file refuses what is not here.
+enum class Scheduler : uint8_t { kMaglev };
+
+// What the operator wants of a backend. Health is a separate thing.
+enum class AdminState : uint8_t { kUp, kDrain, kDown };
+
+// What a flow does when its backend becomes unhealthy, down or removed.
+enum class OnFailure : uint8_t { kReschedule, kKeep };
+
+enum class ProbeType : uint8_t { kNone, kTcp, kHttp };
+
+struct ProbeConfig {
+  ProbeType type = ProbeType::kTcp;
+  uint16_t port = 0;          // 0: the port of the service that uses the pool
+  std::string path = "/";     // http
+  std::string host;           // http: the Host header; empty: the backend's address
+  uint16_t status_low = 200;  // http: expected status, a closed range
+  uint16_t status_high = 399;
+  Duration interval = std::chrono::seconds(1);
+  Duration timeout = std::chrono::milliseconds(500);
+  uint32_t rise = 2;  // successes in a row that make an unhealthy backend healthy
+  uint32_t fall = 3;  // failures in a row that make a healthy backend unhealthy
+  friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
+};
+
+struct BackendConfig {
+  std::string name;
+  IpAddress address;
+  uint32_t weight = 100;
+  AdminState state = AdminState::kUp;
+  friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
+};
+
+struct PoolConfig {
+  std::string name;
+  Scheduler scheduler = Scheduler::kMaglev;
+  uint32_t table_size = 65537;
+  ProbeConfig health;
+  std::vector<BackendConfig> backends;
+  friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
+};
+
+// How long an idle flow is remembered.
+struct FlowTimeouts {
+  Duration opening = std::chrono::seconds(10);
+  Duration established = std::chrono::minutes(15);
+  Duration closing = std::chrono::seconds(10);
+  Duration udp = std::chrono::seconds(60);
+  friend bool operator==(const FlowTimeouts&, const FlowTimeouts&) = default;
+};
+
+struct ServiceEntry {
+  std::string name;
+  IpAddress address;
+  Protocol protocol = Protocol::kTcp;
+  uint16_t port = 0;
+  std::string pool;
+  ForwardMode forward = ForwardMode::kIpip;
+  OnFailure on_failure = OnFailure::kReschedule;
+  bool flow = true;  // false: stateless, every packet by the table
+  FlowTimeouts timeouts;
+  friend bool operator==(const ServiceEntry&, const ServiceEntry&) = default;
+};
+
+struct ServiceConfig {
+  uint64_t seed = 0;  // fleet-wide selection seed
+  std::vector<PoolConfig> pools;
+  std::vector<ServiceEntry> services;
+  friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;
+};
+
+}  // namespace maglb

@@ -1,0 +1,74 @@
+// The forwarding state as the control plane compiles it and the dataplane receives it: plain data
+// with names, before the dataplane gives out its ids. lib/snapshot/build makes it from configuration
+// and health; lib/ipc carries it; the Registry (registry.h) checks every bound of it and makes the
+// Snapshot that workers read.
+//
+// A pool is one immutable object: two generations, or two services, that use the same pool share it,
+// so that a change costs what it changes.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lib/base/clock.h"
+#include "lib/net/address.h"
+#include "lib/net/forward_mode.h"
+
+namespace maglb {
+
+// What the workers may do with a backend. kUnhealthy and kDown treat packets alike; they are told
+// apart to say why.
+enum class BackendState : uint8_t { kUp = 0, kDrain = 1, kUnhealthy = 2, kDown = 3 };
+
+// In a pool's slots: no backend at all (every slot has it, or none).
+inline constexpr uint16_t kNoBackend = 0xffff;
+inline constexpr uint32_t kMaxBackendsPerPool = 16384;
+inline constexpr uint32_t kMaxTableSize = 16777213;
+
+struct BackendSpec {
+  std::string name;
+  IpAddress address;
+  uint32_t weight = 0;
+  BackendState state = BackendState::kUp;
+  friend bool operator==(const BackendSpec&, const BackendSpec&) = default;
+};
+
+struct PoolSpec {
+  std::string name;
+  uint64_t seed = 0;  // of the selection hash
+  std::vector<BackendSpec> backends;
+  // The Maglev table: each slot is an index into `backends`, or kNoBackend. Size: a prime.
+  std::vector<uint16_t> slots;
+  friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
+};
+
+struct ServiceSpec {
+  std::string name;
+  IpAddress address;
+  Protocol protocol = Protocol::kTcp;
+  uint16_t port = 0;
+  std::string pool;
+  ForwardMode forward = ForwardMode::kIpip;
+  bool keep_on_failure = false;
+  bool track_flows = true;
+  Duration opening_timeout{};
+  Duration established_timeout{};
+  Duration closing_timeout{};
+  Duration udp_timeout{};
+  friend bool operator==(const ServiceSpec&, const ServiceSpec&) = default;
+};
+
+// One change, all or nothing. A full change (`base_generation` 0) replaces everything; another one
+// applies on top of that generation: pools are replaced by name, and services as a whole if given.
+struct Change {
+  uint64_t generation = 0;       // of the state after it, > 0
+  uint64_t base_generation = 0;  // 0: none, this change is the whole state
+  std::vector<std::shared_ptr<const PoolSpec>> pools;
+  std::vector<std::string> removed_pools;
+  std::optional<std::vector<ServiceSpec>> services;
+};
+
+}  // namespace maglb
