@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "lib/base/check.h"
+#include "lib/base/prime.h"
 #include "lib/base/siphash.h"
 
 namespace maglb::maglev {
@@ -92,21 +93,6 @@ std::vector<uint16_t> build(std::span<const Member> members, uint32_t table_size
     weights.push_back(member.weight);
   }
   return populate(permutations, weights, table_size);
-}
-
-bool is_prime(uint32_t n) {
-  if (n < 4) {
-    return n > 1;
-  }
-  if (n % 2 == 0) {
-    return false;
-  }
-  for (uint64_t d = 3; d * d <= n; d += 2) {
-    if (n % d == 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace maglb::maglev

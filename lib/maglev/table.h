@@ -53,6 +53,4 @@ std::vector<uint16_t> build(std::span<const Member> members, uint32_t table_size
 std::vector<uint16_t> populate(std::span<const Permutation> permutations, std::span<const uint32_t> weights,
                                uint32_t table_size);
 
-bool is_prime(uint32_t n);
-
 }  // namespace maglb::maglev

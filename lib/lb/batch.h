@@ -1,0 +1,57 @@
+// A burst of packets on its way: plain data, arrays over the burst. It knows bytes, not buffers of a
+// driver; the dataplane and replay adapt theirs to it.
+//
+// A packet's verdict is kPending until a stage decides; stages pass over decided packets.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "lib/flow/flow_digest.h"
+#include "lib/lb/counters.h"
+#include "lib/net/parse.h"
+#include "lib/snapshot/view/snapshot.h"
+
+namespace maglb {
+
+inline constexpr uint32_t kBatchSize = 32;
+
+// A frame in one piece. The path moves `data` down into the headroom and changes `length`.
+struct Packet {
+  uint8_t* data = nullptr;
+  uint16_t length = 0;
+  uint16_t headroom = 0;  // writable bytes in front of data
+  uint16_t tailroom = 0;  // writable bytes behind data + length
+  uint8_t in_port = 0;    // index of the port it came from
+};
+
+enum class Verdict : uint8_t {
+  kPending,
+  kSend,    // out of out_port
+  kKernel,  // not ours; unchanged
+  kDrop,    // counted already
+};
+
+struct Batch {
+  uint32_t size = 0;  // <= kBatchSize
+  std::array<Packet, kBatchSize> packets;
+  std::array<Verdict, kBatchSize> verdicts;
+  std::array<uint8_t, kBatchSize> out_ports;
+
+  // Scratch of the stages.
+  std::array<ParsedFrame, kBatchSize> parsed;
+  std::array<const ServiceView*, kBatchSize> services;
+  std::array<const PoolView*, kBatchSize> pools;
+  std::array<FlowDigest, kBatchSize> digests;
+  std::array<const BackendView*, kBatchSize> backends;
+
+  void clear() { size = 0; }
+  // REQUIRES: size < kBatchSize.
+  void add(const Packet& packet) {
+    packets[size] = packet;
+    verdicts[size] = Verdict::kPending;
+    ++size;
+  }
+};
+
+}  // namespace maglb

@@ -1,0 +1,92 @@
+// What a worker counts, and the equation that the counts satisfy:
+//
+//   received + originated = sent + to_kernel + sum of dropped by reason + held
+//
+// exact when the worker is at rest, within a burst otherwise.
+//
+// Threads: one writer, the worker; any thread may read. Relaxed loads and stores, never a
+// read-modify-write.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace maglb {
+
+class Counter {
+ public:
+  void add(uint64_t n) {
+    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
+  }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+// Why a packet went nowhere. Each packet that is dropped has exactly one.
+enum class DropReason : uint8_t {
+  kTruncated,
+  kBadIpHeader,
+  kBadIpChecksum,
+  kBadL4Header,
+  kFragment,
+  kLoop,
+  kNoBackend,
+  kNoTunnelSource,
+  kNoNextHop,
+  kTooBig,
+  kNoHeadroom,
+  kMultiSegment,
+  kNoKernelPath,
+  kTxFull,
+};
+inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::kTxFull) + 1;
+
+std::string_view name_of(DropReason reason);         // "too_big"
+std::string_view explanation_of(DropReason reason);  // one line for people
+
+// What else happened. These are beside the equation.
+enum class Event : uint8_t {
+  kFlowsCreated,              // entries made
+  kFlowsRescheduled,          // entries that got another backend
+  kFlowsAdopted,              // entries copied from another worker's table
+  kFlowsNotStored,            // served by the table alone: no room
+  kFlowsExpired,              // entries that the sweep erased
+  kForeignLookups,            // looks into other workers' tables
+  kForeignLookupsSuppressed,  // not done: over the rate
+  kIcmpSuppressed,            // ICMP errors not sent: over the rate
+};
+inline constexpr size_t kEvents = static_cast<size_t>(Event::kIcmpSuppressed) + 1;
+
+std::string_view name_of(Event event);
+
+struct TrafficCounters {
+  Counter packets;
+  Counter bytes;  // of IP packets as received
+  Counter new_flows;
+};
+
+struct alignas(64) WorkerCounters {
+  // Indexed by ServiceView::counter and BackendView::counter.
+  WorkerCounters(size_t services_limit, size_t backends_limit)
+      : services(services_limit), backends(backends_limit) {}
+
+  Counter received;
+  Counter originated;
+  Counter sent;
+  Counter to_kernel;
+  Counter held;  // a level: set by who holds packets back
+  std::array<Counter, kDropReasons> dropped;
+  std::array<Counter, kEvents> events;
+  std::vector<TrafficCounters> services;
+  std::vector<TrafficCounters> backends;
+
+  void drop(DropReason reason, uint64_t packets = 1) { dropped[static_cast<size_t>(reason)].add(packets); }
+  void count(Event event, uint64_t times = 1) { events[static_cast<size_t>(event)].add(times); }
+};
+
+}  // namespace maglb

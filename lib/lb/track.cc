@@ -1,0 +1,214 @@
+#include "lib/lb/track.h"
+
+#include "lib/lb/decide.h"
+#include "lib/net/wire.h"
+
+namespace maglb {
+namespace {
+
+// One packet with all that the rules ask about.
+struct Case {
+  const ServiceView& service;
+  const PoolView& pool;
+  FlowDigest digest;
+  const FlowKey& key;
+  uint8_t tcp_flags;
+  Time now;
+  Tick tick;
+
+  bool is_tcp() const { return key.protocol == Protocol::kTcp; }
+  bool is_syn() const { return is_tcp() && (tcp_flags & (kTcpSyn | kTcpAck)) == kTcpSyn; }
+  bool ends_flow() const { return is_tcp() && (tcp_flags & (kTcpFin | kTcpRst)) != 0; }
+  bool is_reset() const { return is_tcp() && (tcp_flags & kTcpRst) != 0; }
+};
+
+const BackendView* backend_of(const Case& c, const FlowEntry& entry) {
+  return entry.backend.pool == c.pool.number ? Snapshot::backend(c.pool, entry.backend.place) : nullptr;
+}
+
+// The table's choice, or kNoBackend.
+uint16_t place_by_table(const Case& c) {
+  return c.pool.slots[c.pool.slot_of(c.key)];
+}
+
+FlowState state_after(const Case& c, FlowState before) {
+  if (!c.is_tcp()) {
+    return FlowState::kUdp;
+  }
+  if (c.is_syn()) {
+    return FlowState::kOpening;
+  }
+  return c.ends_flow() || before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
+}
+
+Duration timeout_of(const ServiceView& service, FlowState state) {
+  switch (state) {
+    case FlowState::kOpening:
+      return service.opening_timeout;
+    case FlowState::kEstablished:
+      return service.established_timeout;
+    case FlowState::kClosing:
+      return service.closing_timeout;
+    case FlowState::kUdp:
+      return service.udp_timeout;
+  }
+  return service.opening_timeout;
+}
+
+FlowEntry entry_of(const Case& c, uint16_t place, FlowState state) {
+  return {{c.pool.number, place}, state, Tick::after(c.now, timeout_of(c.service, state))};
+}
+
+bool store(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
+  const bool stored = worker.flows.store(c.digest, entry, c.tick);
+  if (!stored) {
+    worker.counters.count(Event::kFlowsNotStored);
+  }
+  return stored;
+}
+
+void count_new_flow(const Case& c, WorkerContext& worker, const BackendView& backend) {
+  worker.counters.services[c.service.counter].new_flows.add(1);
+  worker.counters.backends[backend.counter].new_flows.add(1);
+}
+
+// The flow stays where it is; its entry moves on. Written only when something changed, so that a busy
+// flow does not dirty its line with every packet.
+const BackendView* keep(const Case& c, WorkerContext& worker, const FlowEntry& entry,
+                        const BackendView* backend) {
+  const FlowEntry next = entry_of(c, entry.backend.place, state_after(c, entry.state));
+  if (next != entry) {
+    store(c, worker, next);
+  }
+  return backend;
+}
+
+const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
+  const uint16_t place = place_by_table(c);
+  if (place == kNoBackend) {
+    return nullptr;
+  }
+  const BackendView& backend = c.pool.backends[place];
+  // Where no more flows may be opening the entry goes: left as it was, it would name the old backend.
+  if (!store(c, worker, entry_of(c, place, state_after(c, entry.state)))) {
+    worker.flows.erase(c.digest);
+  }
+  if (place != entry.backend.place || entry.backend.pool != c.pool.number) {
+    worker.counters.count(Event::kFlowsRescheduled);
+  }
+  if (c.is_syn()) {
+    count_new_flow(c, worker, backend);
+  }
+  return &backend;
+}
+
+// A flow without an entry. A reset ends a flow that is not known; it is not worth an entry.
+const BackendView* schedule(const Case& c, WorkerContext& worker) {
+  const uint16_t place = place_by_table(c);
+  if (place == kNoBackend) {
+    return nullptr;
+  }
+  const BackendView& backend = c.pool.backends[place];
+  if (c.service.track_flows && !c.is_reset() && store(c, worker, entry_of(c, place, FlowState::kOpening))) {
+    worker.counters.count(Event::kFlowsCreated);
+    count_new_flow(c, worker, backend);
+  }
+  return &backend;
+}
+
+std::optional<FlowEntry> find_in_other_tables(const Case& c, WorkerContext& worker) {
+  if (worker.tables.size() < 2 || c.is_syn()) {
+    return std::nullopt;
+  }
+  if (!worker.foreign_budget.take(c.now)) {
+    worker.counters.count(Event::kForeignLookupsSuppressed);
+    return std::nullopt;
+  }
+  worker.counters.count(Event::kForeignLookups);
+  for (const FlowTable* table : worker.tables) {
+    if (table == &worker.flows) {
+      continue;
+    }
+    if (const auto entry = table->find(c.digest, c.tick)) {
+      return entry;
+    }
+  }
+  return std::nullopt;
+}
+
+[[gnu::noinline]] const BackendView* track_unknown(const Case& c, WorkerContext& worker) {
+  const auto foreign = find_in_other_tables(c, worker);
+  if (!foreign) {
+    return schedule(c, worker);
+  }
+  worker.counters.count(Event::kFlowsAdopted);
+  store(c, worker, *foreign);
+  const BackendView* backend = backend_of(c, *foreign);
+  return entry_holds(*foreign, backend, c.is_syn(), c.is_tcp(), c.service.keep_on_failure)
+             ? keep(c, worker, *foreign, backend)
+             : reschedule(c, worker, *foreign);
+}
+
+const BackendView* track_one(const Case& c, WorkerContext& worker) {
+  if (!c.service.track_flows) {
+    return schedule(c, worker);
+  }
+  const auto entry = worker.flows.find(c.digest, c.tick);
+  if (!entry) {
+    return track_unknown(c, worker);
+  }
+  const BackendView* backend = backend_of(c, *entry);
+  return entry_holds(*entry, backend, c.is_syn(), c.is_tcp(), c.service.keep_on_failure)
+             ? keep(c, worker, *entry, backend)
+             : reschedule(c, worker, *entry);
+}
+
+}  // namespace
+
+bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn, bool is_tcp,
+                 bool keep_on_failure) {
+  if (backend == nullptr) {
+    return false;
+  }
+  switch (backend->state) {
+    case PlaceState::kUp:
+      return !is_syn || entry.state == FlowState::kOpening;
+    case PlaceState::kDrain:
+      return !is_syn;
+    default:
+      return keep_on_failure && is_tcp && !is_syn;
+  }
+}
+
+bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot) {
+  const PoolView* pool = snapshot.pool(entry.backend.pool);
+  const BackendView* backend = pool == nullptr ? nullptr : Snapshot::backend(*pool, entry.backend.place);
+  if (backend == nullptr) {
+    return false;
+  }
+  return backend->state != PlaceState::kRemoved || pool->keep_on_failure;
+}
+
+void track(Batch& batch, WorkerContext& worker, Time now) {
+  const Tick tick = Tick::at(now);
+  for (uint32_t i = 0; i < batch.size; ++i) {
+    if (batch.verdicts[i] == Verdict::kPending) {
+      batch.digests[i] = FlowDigest::of(worker.flow_key, batch.parsed[i].key, batch.services[i]->id);
+      worker.flows.prefetch(batch.digests[i]);
+    }
+  }
+  for (uint32_t i = 0; i < batch.size; ++i) {
+    if (batch.verdicts[i] != Verdict::kPending) {
+      continue;
+    }
+    const ParsedFrame& parsed = batch.parsed[i];
+    const Case c{
+        *batch.services[i], *batch.pools[i], batch.digests[i], parsed.key, parsed.tcp_flags, now, tick};
+    batch.backends[i] = track_one(c, worker);
+    if (batch.backends[i] == nullptr) {
+      drop(batch, i, worker, DropReason::kNoBackend);
+    }
+  }
+}
+
+}  // namespace maglb

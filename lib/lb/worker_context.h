@@ -1,0 +1,42 @@
+// What one worker brings to the path beside the packets and the snapshot: its flow table, its
+// counters, its budgets, and views of what is shared.
+//
+// Threads: one worker each. `tables` are the tables of all workers, read only but for the own one.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+
+#include "lib/base/siphash.h"
+#include "lib/base/token_bucket.h"
+#include "lib/flow/flow_table.h"
+#include "lib/lb/counters.h"
+#include "lib/lb/next_hop_table.h"
+#include "lib/net/address.h"
+
+namespace maglb {
+
+inline constexpr uint32_t kMaxPorts = 16;
+
+struct PortView {
+  MacAddress mac;
+  uint16_t mtu = 1500;   // of IP packets, without Ethernet
+  bool any_mac = false;  // takes frames to any MAC, and answers from the one they were sent to (replay)
+};
+
+struct WorkerContext {
+  FlowTable& flows;                          // the own one
+  std::span<const FlowTable* const> tables;  // every worker's, the own one too
+  WorkerCounters& counters;
+  const NextHopTable& next_hops;
+  std::span<const PortView> ports;
+  SipKey flow_key;          // the same for all workers
+  IpAddress tunnel_source;  // unspecified: none is configured, and ipip services drop
+  uint16_t next_ip_id = 0;  // of outer headers with DF clear
+  // ICMP errors sent, and looks into other workers' tables: bounded, whatever arrives.
+  TokenBucket icmp_budget{1000, 100};
+  TokenBucket foreign_budget{200000, 8192};
+};
+
+}  // namespace maglb

@@ -1,0 +1,71 @@
+#include "lib/snapshot/view/pool_record.h"
+
+#include <string_view>
+#include <unordered_map>
+
+namespace maglb {
+namespace {
+
+std::vector<uint16_t> places_by_backend(const PoolRecord& record) {
+  std::unordered_map<std::string_view, uint16_t> by_name;
+  for (size_t place = 0; place < record.places.size(); ++place) {
+    if (record.places[place].life == PlaceRecord::Life::kLive) {
+      by_name.emplace(record.places[place].name, static_cast<uint16_t>(place));
+    }
+  }
+  std::vector<uint16_t> places;
+  for (const BackendSpec& backend : record.spec->backends) {
+    places.push_back(by_name.at(backend.name));
+  }
+  return places;
+}
+
+PlaceState state_of(const PlaceRecord& place) {
+  switch (place.life) {
+    case PlaceRecord::Life::kVacant:
+      return PlaceState::kVacant;
+    case PlaceRecord::Life::kRemoved:
+      return PlaceState::kRemoved;
+    case PlaceRecord::Life::kLive:
+      break;
+  }
+  switch (place.state) {
+    case BackendState::kUp:
+      return PlaceState::kUp;
+    case BackendState::kDrain:
+      return PlaceState::kDrain;
+    case BackendState::kUnhealthy:
+      return PlaceState::kUnhealthy;
+    case BackendState::kDown:
+      return PlaceState::kDown;
+  }
+  return PlaceState::kDown;
+}
+
+}  // namespace
+
+std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memory_resource* memory) {
+  const auto view = std::allocate_shared<PoolView>(std::pmr::polymorphic_allocator<PoolView>(memory), memory);
+  view->number = record.number;
+  view->keep_on_failure = record.keep_on_failure;
+  view->selection = SelectionHash(record.spec->seed);
+  view->backends.reserve(record.places.size());
+  for (const PlaceRecord& place : record.places) {
+    view->backends.push_back(
+        {place.address, place.next_hop_routed, place.next_hop_direct, place.counter, state_of(place)});
+  }
+  const std::vector<uint16_t> places = places_by_backend(record);
+  view->slots.reserve(record.spec->slots.size());
+  for (const uint16_t slot : record.spec->slots) {
+    view->slots.push_back(slot == kNoBackend ? kNoBackend : places[slot]);
+  }
+  // A table that names a backend that fails its probes is the last one left: it is served as it is.
+  for (const uint16_t place : view->slots) {
+    if (place != kNoBackend && view->backends[place].state == PlaceState::kUnhealthy) {
+      view->backends[place].state = PlaceState::kUp;
+    }
+  }
+  return view;
+}
+
+}  // namespace maglb

@@ -1,0 +1,110 @@
+#include "lib/snapshot/view/validate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "lib/base/prime.h"
+
+namespace maglb {
+namespace {
+
+bool is_name_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+         c == '-';
+}
+
+bool is_unicast_v4(const IpAddress& address) {
+  return address.is_v4() && !address.is_unspecified() && !address.is_multicast() && address.bytes[12] < 240;
+}
+
+tl::unexpected<Error> refuse(std::string message) {
+  return fail(ErrorKind::kInvalid, std::move(message));
+}
+
+Result<void> validate_backends(const PoolSpec& pool) {
+  if (pool.backends.size() > kMaxBackendsPerPool) {
+    return refuse(
+        fmt::format("{} backends, at most {} are possible", pool.backends.size(), kMaxBackendsPerPool));
+  }
+  std::unordered_set<std::string_view> names;
+  for (const BackendSpec& backend : pool.backends) {
+    if (!is_valid_name(backend.name)) {
+      return refuse("a backend's name is not 1..63 characters of [A-Za-z0-9._-]");
+    }
+    if (!names.insert(backend.name).second) {
+      return refuse(fmt::format("backend {} is there twice", backend.name));
+    }
+    if (!is_unicast_v4(backend.address)) {
+      return refuse(fmt::format("backend {}: {} is not a unicast IPv4 address", backend.name,
+                                backend.address.to_string()));
+    }
+    if (backend.state > BackendState::kDown) {
+      return refuse(
+          fmt::format("backend {}: state {} is not known", backend.name, static_cast<int>(backend.state)));
+    }
+  }
+  return {};
+}
+
+Result<void> validate_slots(const PoolSpec& pool) {
+  if (pool.slots.size() < 3 || pool.slots.size() > kMaxTableSize || !is_prime(pool.slots.size())) {
+    return refuse(
+        fmt::format("a table of {} slots; expected a prime in 3..{}", pool.slots.size(), kMaxTableSize));
+  }
+  const bool empty = pool.slots[0] == kNoBackend;
+  for (const uint16_t slot : pool.slots) {
+    if (empty ? slot != kNoBackend : slot >= pool.backends.size()) {
+      return refuse(fmt::format("a slot names backend {} of {}", slot, pool.backends.size()));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_valid_name(std::string_view name) {
+  return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+Result<void> validate(const PoolSpec& pool) {
+  if (!is_valid_name(pool.name)) {
+    return refuse("a pool's name is not 1..63 characters of [A-Za-z0-9._-]");
+  }
+  auto valid = validate_backends(pool).and_then([&] { return validate_slots(pool); });
+  if (!valid) {
+    return tl::unexpected(std::move(valid.error()).within("pool " + pool.name));
+  }
+  return valid;
+}
+
+Result<void> validate(const ServiceSpec& service) {
+  if (!is_valid_name(service.name)) {
+    return refuse("a service's name is not 1..63 characters of [A-Za-z0-9._-]");
+  }
+  const auto refuse_with = [&](std::string why) {
+    return refuse(fmt::format("service {}: {}", service.name, why));
+  };
+  if (!is_unicast_v4(service.address)) {
+    return refuse_with(service.address.to_string() + " is not a unicast IPv4 address");
+  }
+  if (service.protocol != Protocol::kTcp && service.protocol != Protocol::kUdp) {
+    return refuse_with(fmt::format("protocol {} is neither TCP nor UDP", static_cast<int>(service.protocol)));
+  }
+  if (service.port == 0) {
+    return refuse_with("port 0 is not in 1..65535");
+  }
+  if (service.forward > ForwardMode::kL2) {
+    return refuse_with(fmt::format("forward mode {} is not known", static_cast<int>(service.forward)));
+  }
+  for (const Duration timeout :
+       {service.opening_timeout, service.established_timeout, service.closing_timeout, service.udp_timeout}) {
+    if (timeout < std::chrono::milliseconds(1) || timeout > kLongestTimeout) {
+      return refuse_with("a timeout is not in 1 ms..24 h");
+    }
+  }
+  return {};
+}
+
+}  // namespace maglb
