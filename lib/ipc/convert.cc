@@ -1,0 +1,335 @@
+#include "lib/ipc/convert.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <set>
+#include <string_view>
+#include <tuple>
+#include <unordered_set>
+
+#include "lib/base/prime.h"
+
+namespace maglb {
+namespace {
+
+static_assert(static_cast<int>(ipc::Backend::DOWN) == static_cast<int>(BackendState::kDown));
+static_assert(static_cast<int>(ipc::Service::L2) == static_cast<int>(ForwardMode::kL2));
+
+constexpr size_t kMaxNameSize = 63;
+
+std::string bytes_of(const IpAddress& address) {
+  return {address.bytes.begin(), address.bytes.end()};
+}
+
+uint64_t milliseconds(Duration duration) {
+  return static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::milliseconds>(duration).count());
+}
+
+Result<IpAddress> address_of(std::string_view bytes) {
+  IpAddress address;
+  if (bytes.size() != address.bytes.size()) {
+    return fail(ErrorKind::kInvalid, fmt::format("an address of {} bytes is not one of 16", bytes.size()));
+  }
+  std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
+  if (!address.is_v4()) {
+    return fail(ErrorKind::kInvalid, fmt::format("address {} is not IPv4", address.to_string()));
+  }
+  return address;
+}
+
+Result<void> check_name(std::string_view name) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  };
+  if (name.empty() || name.size() > kMaxNameSize || !std::all_of(name.begin(), name.end(), allowed)) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("a name of {} bytes is not 1..63 characters of [A-Za-z0-9._-]", name.size()));
+  }
+  return {};
+}
+
+Result<uint16_t> port_of(uint32_t number) {
+  if (number > 65535) {
+    return fail(ErrorKind::kInvalid, fmt::format("port {} is not in 0..65535", number));
+  }
+  return static_cast<uint16_t>(number);
+}
+
+Result<BackendSpec> backend_of(const ipc::Backend& message) {
+  if (auto good = check_name(message.name()); !good) {
+    return tl::unexpected(std::move(good.error()));
+  }
+  const auto address = address_of(message.address());
+  if (!address) {
+    return tl::unexpected(address.error());
+  }
+  if (message.weight() > kMaxWeight) {
+    return fail(ErrorKind::kInvalid, fmt::format("weight {} is not in 0..{}", message.weight(), kMaxWeight));
+  }
+  if (!ipc::Backend::State_IsValid(message.state())) {
+    return fail(ErrorKind::kInvalid, fmt::format("{} is no state", static_cast<int>(message.state())));
+  }
+  return BackendSpec{message.name(), *address, message.weight(), static_cast<BackendState>(message.state())};
+}
+
+Result<std::vector<uint16_t>> slots_of(std::string_view bytes, size_t backends) {
+  const size_t size = bytes.size() / 2;
+  if (bytes.size() % 2 != 0 || size < 3 || size > kMaxTableSize || !is_prime(size)) {
+    return fail(ErrorKind::kInvalid, fmt::format("a table of {} bytes has no prime number of slots in 3..{}",
+                                                 bytes.size(), kMaxTableSize));
+  }
+  std::vector<uint16_t> slots(size);
+  std::memcpy(slots.data(), bytes.data(), bytes.size());
+  if (std::all_of(slots.begin(), slots.end(), [](uint16_t slot) { return slot == kNoBackend; })) {
+    return slots;
+  }
+  const auto bad =
+      std::find_if(slots.begin(), slots.end(), [backends](uint16_t slot) { return slot >= backends; });
+  if (bad != slots.end()) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("slot {} names backend {} of {}", bad - slots.begin(), *bad, backends));
+  }
+  return slots;
+}
+
+Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
+  auto pool = std::make_shared<PoolSpec>();
+  pool->name = message.name();
+  pool->seed = message.seed();
+  if (message.backends_size() > static_cast<int>(kMaxBackendsPerPool)) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{} backends are more than {}", message.backends_size(), kMaxBackendsPerPool));
+  }
+  std::unordered_set<std::string_view> names;
+  for (int i = 0; i < message.backends_size(); ++i) {
+    auto backend = backend_of(message.backends(i));
+    if (!backend) {
+      return tl::unexpected(std::move(backend.error()).within(fmt::format("backend {}", i)));
+    }
+    if (!names.insert(message.backends(i).name()).second) {
+      return fail(ErrorKind::kInvalid, fmt::format("backend {} occurs twice", backend->name));
+    }
+    pool->backends.push_back(std::move(*backend));
+  }
+  auto slots = slots_of(message.slots(), pool->backends.size());
+  if (!slots) {
+    return tl::unexpected(std::move(slots.error()));
+  }
+  pool->slots = std::move(*slots);
+  return pool;
+}
+
+Result<Duration> timeout_of(uint64_t ms) {
+  if (ms == 0 || ms > milliseconds(kMaxFlowTimeout)) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxFlowTimeout)));
+  }
+  return std::chrono::milliseconds(ms);
+}
+
+Result<ServiceSpec> service_of(const ipc::Service& message) {
+  ServiceSpec service;
+  service.name = message.name();
+  service.pool = message.pool();
+  if (auto good = check_name(message.pool()); !good) {
+    return tl::unexpected(std::move(good.error()).within("pool"));
+  }
+  const auto address = address_of(message.address());
+  if (!address) {
+    return tl::unexpected(address.error());
+  }
+  service.address = *address;
+  const auto port = port_of(message.port());
+  if (!port) {
+    return tl::unexpected(port.error());
+  }
+  service.port = *port;
+  if (message.protocol() != 0 && message.protocol() != 6 && message.protocol() != 17) {
+    return fail(ErrorKind::kInvalid, fmt::format("protocol {} is not 0, 6 or 17", message.protocol()));
+  }
+  service.protocol = static_cast<Protocol>(message.protocol());
+  if (!ipc::Service::Forward_IsValid(message.forward())) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{} is no way to forward", static_cast<int>(message.forward())));
+  }
+  service.forward = static_cast<ForwardMode>(message.forward());
+  service.keep_on_failure = message.keep_on_failure();
+  service.track_flows = message.track_flows();
+  const std::pair<uint64_t, Duration*> timeouts[] = {
+      {message.opening_timeout_ms(), &service.opening_timeout},
+      {message.established_timeout_ms(), &service.established_timeout},
+      {message.closing_timeout_ms(), &service.closing_timeout},
+      {message.udp_timeout_ms(), &service.udp_timeout}};
+  for (const auto& [ms, into] : timeouts) {
+    const auto timeout = timeout_of(ms);
+    if (!timeout) {
+      return tl::unexpected(timeout.error());
+    }
+    *into = *timeout;
+  }
+  return service;
+}
+
+Result<std::vector<ServiceSpec>> services_of(const ipc::Services& message) {
+  if (message.services_size() > kMaxServices) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{} services are more than {}", message.services_size(), kMaxServices));
+  }
+  std::vector<ServiceSpec> services;
+  std::unordered_set<std::string_view> names;
+  std::set<std::tuple<IpAddress, Protocol, uint16_t>> keys;
+  for (int i = 0; i < message.services_size(); ++i) {
+    const std::string& name = message.services(i).name();
+    if (auto good = check_name(name); !good) {
+      return tl::unexpected(std::move(good.error()).within(fmt::format("service {}", i)));
+    }
+    auto service = service_of(message.services(i));
+    if (!service) {
+      return tl::unexpected(std::move(service.error()).within("service " + name));
+    }
+    if (!names.insert(name).second ||
+        !keys.emplace(service->address, service->protocol, service->port).second) {
+      return fail(ErrorKind::kInvalid,
+                  fmt::format("service {}: its name or its address, protocol and port occur twice", name));
+    }
+    services.push_back(std::move(*service));
+  }
+  return services;
+}
+
+// Fills the pools, and the names of those removed.
+Result<void> pools_of(const ipc::Apply& message, Change& change) {
+  if (message.pools_size() > kMaxPools || message.removed_pools_size() > kMaxPools) {
+    return fail(ErrorKind::kInvalid, fmt::format("more than {} pools", kMaxPools));
+  }
+  std::unordered_set<std::string_view> names;
+  const auto take_name = [&names](const std::string& name) -> Result<void> {
+    if (auto good = check_name(name); !good) {
+      return tl::unexpected(std::move(good.error()).within("pool"));
+    }
+    if (!names.insert(name).second) {
+      return fail(ErrorKind::kInvalid, fmt::format("pool {} occurs twice", name));
+    }
+    return {};
+  };
+  for (const ipc::Pool& pool_message : message.pools()) {
+    if (auto good = take_name(pool_message.name()); !good) {
+      return good;
+    }
+    auto pool = pool_of(pool_message);
+    if (!pool) {
+      return tl::unexpected(std::move(pool.error()).within("pool " + pool_message.name()));
+    }
+    change.pools.push_back(std::move(*pool));
+  }
+  for (const std::string& name : message.removed_pools()) {
+    if (auto good = take_name(name); !good) {
+      return good;
+    }
+    change.removed_pools.push_back(name);
+  }
+  return {};
+}
+
+void to_message(const PoolSpec& pool, ipc::Pool& message) {
+  message.set_name(pool.name);
+  message.set_seed(pool.seed);
+  for (const BackendSpec& backend : pool.backends) {
+    ipc::Backend& one = *message.add_backends();
+    one.set_name(backend.name);
+    one.set_address(bytes_of(backend.address));
+    one.set_weight(backend.weight);
+    one.set_state(static_cast<ipc::Backend::State>(backend.state));
+  }
+  // Host order is little-endian (byte_order.h), the order of the message.
+  message.set_slots(pool.slots.data(), pool.slots.size() * sizeof(uint16_t));
+}
+
+void to_message(const ServiceSpec& service, ipc::Service& message) {
+  message.set_name(service.name);
+  message.set_address(bytes_of(service.address));
+  message.set_protocol(static_cast<uint32_t>(service.protocol));
+  message.set_port(service.port);
+  message.set_pool(service.pool);
+  message.set_forward(static_cast<ipc::Service::Forward>(service.forward));
+  message.set_keep_on_failure(service.keep_on_failure);
+  message.set_track_flows(service.track_flows);
+  message.set_opening_timeout_ms(milliseconds(service.opening_timeout));
+  message.set_established_timeout_ms(milliseconds(service.established_timeout));
+  message.set_closing_timeout_ms(milliseconds(service.closing_timeout));
+  message.set_udp_timeout_ms(milliseconds(service.udp_timeout));
+}
+
+}  // namespace
+
+void to_message(const Change& change, ipc::Apply& message) {
+  message.set_generation(change.generation);
+  message.set_base_generation(change.base_generation);
+  for (const auto& pool : change.pools) {
+    to_message(*pool, *message.add_pools());
+  }
+  for (const std::string& name : change.removed_pools) {
+    message.add_removed_pools(name);
+  }
+  if (change.services) {
+    ipc::Services& services = *message.mutable_services();
+    for (const ServiceSpec& service : *change.services) {
+      to_message(service, *services.add_services());
+    }
+  }
+}
+
+void to_message(const FlowQuery& query, ipc::FlowLookup& message) {
+  message.set_protocol(static_cast<uint32_t>(query.protocol));
+  message.set_source(bytes_of(query.source));
+  message.set_destination(bytes_of(query.destination));
+  message.set_source_port(query.source_port);
+  message.set_destination_port(query.destination_port);
+}
+
+Result<Change> from_message(const ipc::Apply& message) {
+  Change change;
+  change.generation = message.generation();
+  change.base_generation = message.base_generation();
+  if (change.generation == 0 || change.generation == change.base_generation) {
+    return fail(ErrorKind::kInvalid, fmt::format("generation {} cannot follow generation {}",
+                                                 change.generation, change.base_generation));
+  }
+  if (change.base_generation == 0 && message.removed_pools_size() != 0) {
+    return fail(ErrorKind::kInvalid, "a whole state removes no pool");
+  }
+  if (auto good = pools_of(message, change); !good) {
+    return tl::unexpected(std::move(good.error()));
+  }
+  if (message.has_services()) {
+    auto services = services_of(message.services());
+    if (!services) {
+      return tl::unexpected(std::move(services.error()));
+    }
+    change.services = std::move(*services);
+  }
+  return change;
+}
+
+Result<FlowQuery> from_message(const ipc::FlowLookup& message) {
+  if (message.protocol() != 6 && message.protocol() != 17) {
+    return fail(ErrorKind::kInvalid, fmt::format("protocol {} is not 6 or 17", message.protocol()));
+  }
+  const auto source = address_of(message.source());
+  const auto destination = address_of(message.destination());
+  const auto source_port = port_of(message.source_port());
+  const auto destination_port = port_of(message.destination_port());
+  if (!source || !destination) {
+    return tl::unexpected(!source ? source.error() : destination.error());
+  }
+  if (!source_port || !destination_port) {
+    return tl::unexpected(!source_port ? source_port.error() : destination_port.error());
+  }
+  return FlowQuery{static_cast<Protocol>(message.protocol()), *source, *destination, *source_port,
+                   *destination_port};
+}
+
+}  // namespace maglb

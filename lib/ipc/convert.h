@@ -1,0 +1,38 @@
+// Between the forwarding state and its messages. What arrives is hostile until from_message() has
+// returned it: every length, number range, enum, name and index is checked here; what needs the
+// running state to judge (does a service's pool exist?) is left to the dataplane's registry.
+#pragma once
+
+#include "lib/base/error.h"
+#include "lib/ipc/messages.h"
+#include "lib/net/address.h"
+#include "lib/snapshot/view/forwarding_state.h"
+
+namespace maglb {
+
+inline constexpr int kMaxPools = 65536;
+inline constexpr int kMaxServices = 65536;
+inline constexpr uint32_t kMaxWeight = 10000;
+inline constexpr Duration kMaxFlowTimeout = std::chrono::hours(24 * 31);
+
+// A flow as an operator asks for it.
+struct FlowQuery {
+  Protocol protocol = Protocol::kTcp;  // not kAny
+  IpAddress source;
+  IpAddress destination;
+  uint16_t source_port = 0;
+  uint16_t destination_port = 0;
+};
+
+void to_message(const Change& change, ipc::Apply& message);
+void to_message(const FlowQuery& query, ipc::FlowLookup& message);
+
+// A Change that keeps: generation > 0 and not its base; names are 1..63 characters of [A-Za-z0-9._-];
+// no pool, backend, service or (address, protocol, port) occurs twice; no pool is both given and
+// removed, none is removed from a whole state; every table has a prime size in 3..kMaxTableSize and
+// its slots name backends of the pool or all have kNoBackend; every address is IPv4; timeouts are in
+// 1 ms..kMaxFlowTimeout. Otherwise kInvalid and where: "pool web: backend 3: ...".
+Result<Change> from_message(const ipc::Apply& message);
+Result<FlowQuery> from_message(const ipc::FlowLookup& message);
+
+}  // namespace maglb
