@@ -5,9 +5,8 @@
 
 namespace maglb {
 
-void check_failed(const char* what, const std::source_location& where) {
-  std::fprintf(stderr, "%s:%u: %s: invariant broken: %s\n", where.file_name(), where.line(),
-               where.function_name(), what);
+void check_failed(const char* what, const char* file, int line) {
+  std::fprintf(stderr, "%s:%d: invariant broken: %s\n", file, line, what);
   std::abort();
 }
 
