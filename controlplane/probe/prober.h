@@ -54,7 +54,7 @@ struct ProbeUser {
 // Where a user stands: its worst target, told for people.
 struct ProbeStatus {
   Health health = Health::kUnknown;
-  std::string reason;        // of the last outcome: "http status 503, expected 200..399"; "ok"
+  std::string reason;        // of the last outcome: "http status 503, expected 200..399"
   WallTime since{};          // of the present health
   uint64_t consecutive = 0;  // outcomes alike in a row
   Duration latency{};        // of the last outcome

@@ -1,0 +1,404 @@
+#include "controlplane/probe/prober.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <map>
+#include <random>
+#include <utility>
+
+#include "controlplane/probe/attempt.h"
+#include "controlplane/probe/deadline_heap.h"
+
+namespace maglb {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr uint32_t kMostInFlight = 16384;
+constexpr Duration kFirstStartsApart = std::chrono::microseconds(100);
+constexpr Duration kTimerGrain = milliseconds(1);   // starts this close together share a wake-up
+constexpr Duration kLoopIsLate = milliseconds(20);  // beyond it, a timeout may be our own slowness
+constexpr Duration kSkipLogInterval = std::chrono::seconds(10);
+constexpr int kStartsPerWake = 256;  // between them the loop does other work
+
+using UserKey = std::pair<std::string, std::string>;  // pool, backend
+
+struct User;
+
+struct Target {
+  explicit Target(const ProbeTarget& t)
+      : what(t),
+        request(t.config.type == ProbeType::kHttp ? http_request(t) : std::string()),
+        state(t.config.rise, t.config.fall) {}
+
+  const ProbeTarget what;
+  const std::string request;
+  HealthState state;
+  std::string reason;
+  Duration latency{};
+  WallTime last_outcome{};
+  Time due{};      // when the present or next attempt was to start
+  Time started{};  // when it did
+  bool extended = false;
+  std::shared_ptr<Attempt> attempt;  // null: none under way
+  std::vector<User*> users;
+  size_t heap_place = kNotInHeap;
+};
+
+struct User {
+  const UserKey* key = nullptr;  // in the map that owns this
+  std::vector<Target*> targets;
+  Health reported = Health::kUnknown;
+};
+
+int badness(Health health) {
+  return health == Health::kUnhealthy ? 2 : health == Health::kUnknown ? 1 : 0;
+}
+
+const Target& worst_target(const User& user) {
+  return **std::max_element(user.targets.begin(), user.targets.end(), [](const Target* a, const Target* b) {
+    const int left = badness(a->state.health());
+    const int right = badness(b->state.health());
+    return left != right ? left < right : a->state.since() < b->state.since();
+  });
+}
+
+ProbeStatus status_of(const User& user) {
+  const Target& t = worst_target(user);
+  return {t.state.health(), t.reason, t.state.since(), t.state.consecutive(), t.latency, t.last_outcome};
+}
+
+uint32_t descriptors_for_probes() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return 256;
+  }
+  return static_cast<uint32_t>(std::clamp<rlim_t>(limit.rlim_cur / 2, 1, kMostInFlight));
+}
+
+}  // namespace
+
+class Prober::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(boost::asio::io_context& io, OnTransition on_transition, const ProberOptions& options)
+      : io_(io),
+        timer_(io),
+        on_transition_(std::move(on_transition)),
+        max_in_flight_(options.max_in_flight != 0 ? options.max_in_flight : descriptors_for_probes()),
+        random_(options.random_seed != 0 ? options.random_seed : std::random_device{}()) {}
+
+  void set_users(std::vector<ProbeUser> users);
+  std::optional<ProbeStatus> status(std::string_view pool, std::string_view backend) const;
+  ProbeCounters counters() const;
+  void stop();
+
+ private:
+  using Users = std::map<UserKey, User>;
+
+  std::vector<Target*> adopt(std::vector<ProbeUser>& users, const Users& before);
+  Target& find_or_make(const ProbeTarget& what, std::vector<Target*>& made);
+  void drop_unused_targets();
+  void schedule_first(const std::vector<Target*>& made);
+
+  void arm();
+  void wake();
+  void begin(Target& target, Time now);
+  void expire(Target& target, Time now);
+  void end(Target& target);
+  void conclude(Target& target, AttemptResult result);
+  void schedule_next(Target& target, Time now);
+  void admit_waiting(Time now);
+  void log_skip(const Target& target, const std::string& reason, Time now);
+  void notify(const Target& target);
+
+  boost::asio::io_context& io_;
+  boost::asio::steady_timer timer_;
+  Time armed_for_ = Time::max();
+  OnTransition on_transition_;
+  const uint32_t max_in_flight_;
+  std::minstd_rand random_;
+
+  std::map<ProbeTarget, std::unique_ptr<Target>> targets_;
+  Users users_;
+  // Every target is either here (its timeout if an attempt is under way, else its next start) or in
+  // waiting_.
+  DeadlineHeap<Target> deadlines_;
+  std::deque<Target*> waiting_;
+  std::vector<std::shared_ptr<Attempt>> idle_attempts_;
+
+  ProbeCounters counters_;
+  uint64_t skips_unlogged_ = 0;
+  std::optional<Time> skip_logged_;
+};
+
+void Prober::Impl::set_users(std::vector<ProbeUser> users) {
+  Users before = std::exchange(users_, {});
+  for (auto& [what, target] : targets_) {
+    target->users.clear();
+  }
+  const std::vector<Target*> made = adopt(users, before);
+  drop_unused_targets();
+  for (auto& [key, user] : users_) {
+    user.reported = worst_target(user).state.health();
+  }
+  schedule_first(made);
+  admit_waiting(monotonic_now());
+  arm();
+}
+
+// Fills users_ and ties them to targets; returns the targets that are new.
+std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Users& before) {
+  std::vector<Target*> made;
+  auto learn = [](Target& target, Health health, WallTime since, const std::string& reason) {
+    target.state = HealthState(target.what.config.rise, target.what.config.fall, health, since);
+    target.reason = reason;
+  };
+  for (ProbeUser& from : users) {
+    Target& target = find_or_make(from.target, made);
+    const UserKey key{std::move(from.pool), std::move(from.backend)};
+    const auto place = users_.try_emplace(key).first;
+    User& user = place->second;
+    user.key = &place->first;
+    if (std::find(user.targets.begin(), user.targets.end(), &target) != user.targets.end()) {
+      continue;
+    }
+    user.targets.push_back(&target);
+    target.users.push_back(&user);
+    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{}) {
+      continue;
+    }
+    if (from.known) {
+      learn(target, from.known->healthy ? Health::kHealthy : Health::kUnhealthy, from.known->since,
+            from.known->reason);
+      continue;
+    }
+    const auto old = before.find(key);
+    if (old != before.end()) {
+      const Target& was = worst_target(old->second);
+      if (was.what.address == target.what.address) {
+        learn(target, was.state.health(), was.state.since(), was.reason);
+      }
+    }
+  }
+  return made;
+}
+
+Target& Prober::Impl::find_or_make(const ProbeTarget& what, std::vector<Target*>& made) {
+  std::unique_ptr<Target>& slot = targets_[what];
+  if (slot == nullptr) {
+    slot = std::make_unique<Target>(what);
+    made.push_back(slot.get());
+  }
+  return *slot;
+}
+
+void Prober::Impl::drop_unused_targets() {
+  std::erase_if(waiting_, [](const Target* target) { return target->users.empty(); });
+  std::erase_if(targets_, [this](const auto& entry) {
+    Target& target = *entry.second;
+    if (!target.users.empty()) {
+      return false;
+    }
+    if (target.attempt != nullptr) {
+      target.attempt->cancel();
+      end(target);
+      ++counters_.cancelled;
+    }
+    deadlines_.remove(target);
+    return true;
+  });
+}
+
+void Prober::Impl::schedule_first(const std::vector<Target*>& made) {
+  const Time now = monotonic_now();
+  const int64_t count = static_cast<int64_t>(made.size());
+  for (int64_t i = 0; i < count; ++i) {
+    Target& target = *made[static_cast<size_t>(i)];
+    const Duration apart = std::min(kFirstStartsApart, target.what.config.interval / count);
+    target.due = now + i * apart;
+    deadlines_.set(target, target.due);
+  }
+}
+
+void Prober::Impl::arm() {
+  if (deadlines_.empty() || deadlines_.deadline() >= armed_for_) {
+    return;
+  }
+  armed_for_ = (deadlines_.deadline() / kTimerGrain + 1) * kTimerGrain;
+  timer_.expires_at(std::chrono::steady_clock::time_point(armed_for_));
+  timer_.async_wait([weak = weak_from_this(), armed = armed_for_](boost::system::error_code) {
+    const std::shared_ptr<Impl> self = weak.lock();
+    // A wait that was replaced by an earlier one has nothing to do.
+    if (self != nullptr && armed == self->armed_for_) {
+      self->wake();
+    }
+  });
+}
+
+void Prober::Impl::wake() {
+  armed_for_ = Time::max();
+  const Time now = monotonic_now();
+  for (int i = 0; i < kStartsPerWake && !deadlines_.empty() && deadlines_.deadline() <= now; ++i) {
+    Target& target = deadlines_.top();
+    if (target.attempt != nullptr) {
+      expire(target, now);
+    } else {
+      begin(target, now);
+    }
+  }
+  arm();
+}
+
+void Prober::Impl::begin(Target& target, Time now) {
+  if (counters_.in_flight >= max_in_flight_) {
+    deadlines_.remove(target);
+    waiting_.push_back(&target);
+    return;
+  }
+  if (idle_attempts_.empty()) {
+    target.attempt = std::make_shared<Attempt>(io_);
+  } else {
+    target.attempt = std::move(idle_attempts_.back());
+    idle_attempts_.pop_back();
+  }
+  ++counters_.attempts;
+  ++counters_.in_flight;
+  target.started = now;
+  target.extended = false;
+  deadlines_.set(target, now + target.what.config.timeout);
+  target.attempt->start(target.what, target.request, [this, &target](AttemptResult result) {
+    idle_attempts_.push_back(target.attempt);
+    end(target);
+    conclude(target, std::move(result));
+    arm();
+  });
+}
+
+// The time of an attempt is up. Where the loop itself was late, the answer may lie unread in the
+// socket and the request unsent: the attempt gets the lost time back, once.
+void Prober::Impl::expire(Target& target, Time now) {
+  const Duration late = now - deadlines_.deadline();
+  if (late > kLoopIsLate && !target.extended) {
+    target.extended = true;
+    deadlines_.set(target, now + std::min(late, target.what.config.timeout));
+    return;
+  }
+  const std::string_view stage = target.attempt->stage();
+  target.attempt->cancel();
+  end(target);
+  const double timeout_ms = std::chrono::duration<double, std::milli>(target.what.config.timeout).count();
+  conclude(target, {Verdict::kFailure, fmt::format("timeout after {} ms ({})", timeout_ms, stage)});
+}
+
+void Prober::Impl::end(Target& target) {
+  target.attempt = nullptr;
+  --counters_.in_flight;
+}
+
+void Prober::Impl::conclude(Target& target, AttemptResult result) {
+  const Time now = monotonic_now();
+  schedule_next(target, now);
+  admit_waiting(now);
+  if (result.verdict == Verdict::kSkipped) {
+    ++counters_.skipped;
+    log_skip(target, result.reason, now);
+    return;
+  }
+  const bool success = result.verdict == Verdict::kSuccess;
+  ++(success ? counters_.successes : counters_.failures);
+  target.reason = std::move(result.reason);
+  target.latency = now - target.started;
+  target.last_outcome = std::chrono::system_clock::now();
+  if (target.state.record(success, target.last_outcome)) {
+    notify(target);
+  }
+}
+
+// From the turn before, not from the late start of it, so that lateness does not add up.
+void Prober::Impl::schedule_next(Target& target, Time now) {
+  const Duration interval = target.what.config.interval;
+  std::uniform_int_distribution<int64_t> jitter(0, interval.count() / 16);
+  target.due = std::max(now, target.due + interval - Duration(jitter(random_)));
+  deadlines_.set(target, target.due);
+}
+
+void Prober::Impl::admit_waiting(Time now) {
+  while (!waiting_.empty() && counters_.in_flight < max_in_flight_) {
+    Target& target = *waiting_.front();
+    waiting_.pop_front();
+    begin(target, now);
+  }
+}
+
+void Prober::Impl::log_skip(const Target& target, const std::string& reason, Time now) {
+  ++skips_unlogged_;
+  if (skip_logged_ && now - *skip_logged_ < kSkipLogInterval) {
+    return;
+  }
+  spdlog::warn("{} probes skipped for lack of local resources, the last of {}: {}",
+               std::exchange(skips_unlogged_, 0), target.what.to_string(), reason);
+  skip_logged_ = now;
+}
+
+// The callback may change the set of users, so what it is told is gathered first.
+void Prober::Impl::notify(const Target& target) {
+  std::vector<UserKey> changed;
+  for (User* user : target.users) {
+    const Health health = worst_target(*user).state.health();
+    if (std::exchange(user->reported, health) != health) {
+      changed.push_back(*user->key);
+    }
+  }
+  for (const UserKey& key : changed) {
+    const auto user = users_.find(key);
+    if (user != users_.end()) {
+      on_transition_(key.first, key.second, status_of(user->second));
+    }
+  }
+}
+
+std::optional<ProbeStatus> Prober::Impl::status(std::string_view pool, std::string_view backend) const {
+  const auto user = users_.find(UserKey(pool, backend));
+  if (user == users_.end()) {
+    return std::nullopt;
+  }
+  return status_of(user->second);
+}
+
+ProbeCounters Prober::Impl::counters() const {
+  ProbeCounters counters = counters_;
+  counters.targets = targets_.size();
+  counters.waiting = waiting_.size();
+  return counters;
+}
+
+void Prober::Impl::stop() {
+  set_users({});
+  timer_.cancel();
+}
+
+Prober::Prober(boost::asio::io_context& io, OnTransition on_transition, ProberOptions options)
+    : impl_(std::make_shared<Impl>(io, std::move(on_transition), options)) {}
+
+Prober::~Prober() {
+  impl_->stop();
+}
+
+void Prober::set_users(std::vector<ProbeUser> users) {
+  impl_->set_users(std::move(users));
+}
+
+std::optional<ProbeStatus> Prober::status(std::string_view pool, std::string_view backend) const {
+  return impl_->status(pool, backend);
+}
+
+ProbeCounters Prober::counters() const {
+  return impl_->counters();
+}
+
+}  // namespace maglb

@@ -1,0 +1,260 @@
+#include "controlplane/store/store.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "controlplane/store/schema.h"
+#include "controlplane/store/sqlite.h"
+#include "controlplane/store/state_lock.h"
+#include "lib/base/check.h"
+#include "lib/base/siphash.h"
+
+namespace maglb {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::system_clock;
+
+int64_t to_ms(system_clock::time_point time) {
+  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
+}
+
+system_clock::time_point from_ms(int64_t ms) {
+  return system_clock::time_point(milliseconds(ms));
+}
+
+tl::unexpected<Error> forward(Error error) {
+  return tl::unexpected<Error>(std::move(error));
+}
+
+// Private to the owner: reasons and addresses are nobody else's business.
+Result<void> make_directory(const std::filesystem::path& path) {
+  std::error_code error;
+  if (path.has_parent_path()) {
+    std::filesystem::create_directories(path.parent_path(), error);
+  }
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return fail_errno(path.string(), errno);
+  }
+  return {};
+}
+
+Result<std::optional<StoredDocument>> load_document(sqlite::Database& database) {
+  Result<sqlite::Statement> statement =
+      database.prepare("SELECT text, source, file_hash, revision, applied_at_ms FROM document");
+  if (!statement) {
+    return forward(std::move(statement).error());
+  }
+  Result<bool> row = statement->step();
+  if (!row) {
+    return forward(std::move(row).error());
+  }
+  if (!*row) {
+    return std::nullopt;
+  }
+  StoredDocument document;
+  document.text = statement->text(0);
+  document.source = statement->number(1) == 0 ? DocumentSource::kFile : DocumentSource::kRuntime;
+  document.file_hash = statement->text(2);
+  document.revision = static_cast<uint64_t>(statement->number(3));
+  document.applied_at = from_ms(statement->number(4));
+  return document;
+}
+
+Result<std::vector<StoredHealth>> load_health(sqlite::Database& database) {
+  Result<sqlite::Statement> statement =
+      database.prepare("SELECT pool, backend, healthy, since_ms, reason FROM health ORDER BY pool, backend");
+  if (!statement) {
+    return forward(std::move(statement).error());
+  }
+  std::vector<StoredHealth> rows;
+  while (true) {
+    Result<bool> row = statement->step();
+    if (!row) {
+      return forward(std::move(row).error());
+    }
+    if (!*row) {
+      return rows;
+    }
+    rows.push_back({statement->text(0), statement->text(1), statement->number(2) != 0,
+                    from_ms(statement->number(3)), statement->text(4)});
+  }
+}
+
+// One transaction: `insert` on each row, after `first` where it is given.
+Result<void> write_health(sqlite::Database& database, const char* first, std::span<const StoredHealth> rows) {
+  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database);
+  if (!transaction) {
+    return forward(std::move(transaction).error());
+  }
+  if (first != nullptr) {
+    if (Result<void> done = database.execute(first); !done) {
+      return done;
+    }
+  }
+  Result<sqlite::Statement> insert =
+      database.prepare("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3, ?4, ?5)");
+  if (!insert) {
+    return forward(std::move(insert).error());
+  }
+  for (const StoredHealth& row : rows) {
+    insert->bind(1, row.pool).bind(2, row.backend).bind(3, int64_t{row.healthy}).bind(4, to_ms(row.since));
+    if (Result<void> done = insert->bind(5, row.reason).run(); !done) {
+      return done;
+    }
+  }
+  return transaction->commit();
+}
+
+// Adds to a counter within the caller's transaction and returns its new value.
+Result<uint64_t> add_to_counter(sqlite::Database& database, std::string_view name, uint64_t count) {
+  Result<sqlite::Statement> statement =
+      database.prepare("UPDATE counter SET value = value + ?2 WHERE name = ?1 RETURNING value");
+  if (!statement) {
+    return forward(std::move(statement).error());
+  }
+  Result<bool> row = statement->bind(1, name).bind(2, static_cast<int64_t>(count)).step();
+  if (!row) {
+    return forward(std::move(row).error());
+  }
+  if (!*row) {
+    return fail(ErrorKind::kInvalid, fmt::format("no counter {}", name));
+  }
+  return static_cast<uint64_t>(statement->number(0));
+}
+
+}  // namespace
+
+class Store::Impl {
+ public:
+  Impl(StateLock lock, sqlite::Database database, std::string path)
+      : lock_(std::move(lock)), database_(std::move(database)), path_(std::move(path)) {}
+
+  Result<StoredState> load();
+  Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash);
+  Result<uint64_t> reserve_generations(uint64_t count);
+
+  sqlite::Database& database() { return database_; }
+
+  // Every error names the file.
+  template <typename T>
+  Result<T> located(Result<T> result) const {
+    if (!result) {
+      return forward(std::move(result).error().within(path_));
+    }
+    return result;
+  }
+
+ private:
+  StateLock lock_;  // released last: destroyed after the database is closed
+  sqlite::Database database_;
+  std::string path_;
+};
+
+Result<StoredState> Store::Impl::load() {
+  Result<std::optional<StoredDocument>> document = load_document(database_);
+  if (!document) {
+    return forward(std::move(document).error());
+  }
+  Result<std::vector<StoredHealth>> health = load_health(database_);
+  if (!health) {
+    return forward(std::move(health).error());
+  }
+  Result<int64_t> generation = database_.query_number("SELECT value FROM counter WHERE name = 'generation'");
+  if (!generation) {
+    return forward(std::move(generation).error());
+  }
+  return StoredState{std::move(*document), std::move(*health), static_cast<uint64_t>(*generation)};
+}
+
+Result<uint64_t> Store::Impl::save_document(std::string_view text, DocumentSource source,
+                                            std::string_view file_hash) {
+  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database_);
+  if (!transaction) {
+    return forward(std::move(transaction).error());
+  }
+  Result<uint64_t> revision = add_to_counter(database_, "revision", 1);
+  if (!revision) {
+    return revision;
+  }
+  Result<sqlite::Statement> insert =
+      database_.prepare("INSERT OR REPLACE INTO document VALUES (1, ?1, ?2, ?3, ?4, ?5)");
+  if (!insert) {
+    return forward(std::move(insert).error());
+  }
+  insert->bind(1, text).bind(2, int64_t{source == DocumentSource::kRuntime}).bind(3, file_hash);
+  insert->bind(4, static_cast<int64_t>(*revision)).bind(5, to_ms(system_clock::now()));
+  return insert->run().and_then([&] { return transaction->commit(); }).map([&] { return *revision; });
+}
+
+Result<uint64_t> Store::Impl::reserve_generations(uint64_t count) {
+  check(count > 0, "a reservation of at least one generation");
+  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database_);
+  if (!transaction) {
+    return forward(std::move(transaction).error());
+  }
+  Result<uint64_t> last = add_to_counter(database_, "generation", count);
+  if (!last) {
+    return last;
+  }
+  return transaction->commit().map([&] { return *last - count + 1; });
+}
+
+std::string content_hash(std::string_view content) {
+  const std::span<const uint8_t> bytes(reinterpret_cast<const uint8_t*>(content.data()), content.size());
+  return fmt::format("{:016x}-{}", siphash24(SipKey{}, bytes), content.size());
+}
+
+Store::Store(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Store::Store(Store&&) noexcept = default;
+Store& Store::operator=(Store&&) noexcept = default;
+Store::~Store() = default;
+
+Result<Store> Store::open(const std::filesystem::path& state_dir) {
+  if (Result<void> made = make_directory(state_dir); !made) {
+    return forward(std::move(made).error());
+  }
+  Result<StateLock> lock = StateLock::acquire(state_dir);
+  if (!lock) {
+    return forward(std::move(lock).error());
+  }
+  const std::string path = state_dir / "state.db";
+  Result<sqlite::Database> database = sqlite::Database::open(path);
+  if (!database) {
+    return forward(std::move(database).error().within(path));
+  }
+  if (Result<void> prepared = prepare_schema(*database); !prepared) {
+    Error error = std::move(prepared).error().within(path);
+    if (error.kind == ErrorKind::kInvalid) {
+      error.message += "; left as it is: move it away to start without the saved state";
+    }
+    return forward(std::move(error));
+  }
+  return Store(std::make_unique<Impl>(std::move(*lock), std::move(*database), path));
+}
+
+Result<StoredState> Store::load() {
+  return impl_->located(impl_->load());
+}
+
+Result<uint64_t> Store::save_document(std::string_view text, DocumentSource source,
+                                      std::string_view file_hash) {
+  return impl_->located(impl_->save_document(text, source, file_hash));
+}
+
+Result<void> Store::save_health(std::span<const StoredHealth> rows) {
+  return impl_->located(write_health(impl_->database(), nullptr, rows));
+}
+
+Result<void> Store::replace_health(std::span<const StoredHealth> rows) {
+  return impl_->located(write_health(impl_->database(), "DELETE FROM health", rows));
+}
+
+Result<uint64_t> Store::reserve_generations(uint64_t count) {
+  return impl_->located(impl_->reserve_generations(count));
+}
+
+}  // namespace maglb
