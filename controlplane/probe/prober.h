@@ -48,7 +48,7 @@ struct ProbeUser {
   std::string pool;
   std::string backend;
   ProbeTarget target;
-  std::optional<KnownHealth> known;  // used when the target is new here
+  std::optional<KnownHealth> known = {};  // used when the target is new here
 };
 
 // Where a user stands: its worst target, told for people.
