@@ -8,7 +8,6 @@
 #include <array>
 #include <cerrno>
 #include <charconv>
-#include <utility>
 
 namespace maglb {
 namespace {
@@ -28,39 +27,25 @@ long owner_pid(int fd) {
 
 Result<StateLock> StateLock::acquire(const std::filesystem::path& state_dir) {
   const std::string path = state_dir / "lock";
-  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0) {
+  UniqueFd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+  if (!fd) {
     return fail_errno(path, errno);
   }
-  StateLock lock(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) {
       return fail_errno(path, errno);
     }
-    const long pid = owner_pid(fd);
+    const long pid = owner_pid(fd.get());
     return fail(ErrorKind::kConflict,
                 fmt::format("state directory {} is in use by {}", state_dir.string(),
                             pid > 0 ? fmt::format("process {}", pid) : "another process"));
   }
   // A lock without a pid in it is a lock all the same, so a full disk here does no harm.
   const std::string pid = fmt::format("{}\n", getpid());
-  if (ftruncate(fd, 0) == 0) {
-    [[maybe_unused]] const ssize_t written = pwrite(fd, pid.data(), pid.size(), 0);
+  if (ftruncate(fd.get(), 0) == 0) {
+    [[maybe_unused]] const ssize_t written = pwrite(fd.get(), pid.data(), pid.size(), 0);
   }
-  return lock;
-}
-
-StateLock::StateLock(StateLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-StateLock& StateLock::operator=(StateLock&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  return *this;
-}
-
-StateLock::~StateLock() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
+  return StateLock(std::move(fd));
 }
 
 }  // namespace maglb

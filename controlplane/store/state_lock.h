@@ -3,8 +3,10 @@
 #pragma once
 
 #include <filesystem>
+#include <utility>
 
 #include "lib/base/error.h"
+#include "lib/base/unique_fd.h"
 
 namespace maglb {
 
@@ -13,13 +15,9 @@ class StateLock {
   // kConflict when another process (or another StateLock here) has it.
   static Result<StateLock> acquire(const std::filesystem::path& state_dir);
 
-  StateLock(StateLock&& other) noexcept;
-  StateLock& operator=(StateLock&& other) noexcept;
-  ~StateLock();
-
  private:
-  explicit StateLock(int fd) : fd_(fd) {}
-  int fd_ = -1;
+  explicit StateLock(UniqueFd fd) : fd_(std::move(fd)) {}
+  UniqueFd fd_;
 };
 
 }  // namespace maglb
