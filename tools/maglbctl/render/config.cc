@@ -4,13 +4,22 @@
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
+namespace {
+
+// "1 pool", "2 pools".
+std::string counted(const Json& object, const char* name, std::string_view one) {
+  const std::string number = text(object, name);
+  return fmt::format("{} {}{}", number, one, number == "1" ? "" : "s");
+}
+
+}  // namespace
 
 Rendered render_check(std::string_view file, const Json& valid) {
   if (auto ok = expect_member(valid, "valid"); !ok) {
     return tl::unexpected(ok.error());
   }
-  return fmt::format("{}: valid: {} services, {} pools, {} backends\n", escaped(file),
-                     text(valid, "services"), text(valid, "pools"), text(valid, "backends"));
+  return fmt::format("{}: valid: {}, {}, {}\n", escaped(file), counted(valid, "services", "service"),
+                     counted(valid, "pools", "pool"), counted(valid, "backends", "backend"));
 }
 
 Rendered render_applied(std::string_view what, const Json& applied) {

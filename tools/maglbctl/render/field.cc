@@ -59,7 +59,8 @@ std::string text(const Json& object, std::string_view name) {
 
 std::optional<uint64_t> whole_number(const Json& object, std::string_view name) {
   const Json& value = member(object, name);
-  if (value.is_number_unsigned()) {
+  const bool negative = value.is_number_integer() && !value.is_number_unsigned() && value.get<int64_t>() < 0;
+  if (value.is_number_integer() && !negative) {
     return value.get<uint64_t>();
   }
   return std::nullopt;

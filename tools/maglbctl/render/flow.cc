@@ -71,10 +71,8 @@ Rendered render_flow_summary(const Json& summary, bool colour) {
                          ? fmt::format("{} of {} ({})", count(summary, "flows"), count(summary, "capacity"),
                                        human_share(*flows / *capacity))
                          : fmt::format("{} of {}", count(summary, "flows"), count(summary, "capacity")));
-  if (states.is_object()) {
-    for (const auto& [state, unused] : states.items()) {
-      facts.add(escaped(state), count(states, state));
-    }
+  for (const char* state : {"opening", "established", "closing", "udp"}) {
+    facts.add(state, count(states, state));
   }
   std::string out = facts.to_string(colour);
   Table table({{"BACKEND"}, {"FLOWS", Align::kRight}});

@@ -3,6 +3,15 @@
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
+namespace {
+
+// In the words of maglb.yaml: off is a service of which no flow is tracked.
+std::string flow_word(const Json& service) {
+  const Json& flow = member(service, "flow");
+  return flow.is_boolean() ? (flow.get<bool>() ? "on" : "off") : text(service, "flow");
+}
+
+}  // namespace
 
 Rendered render_services(const Json& answer, bool colour) {
   const auto services = objects(answer, "services");
@@ -40,7 +49,7 @@ Rendered render_service(const Json& service, bool colour) {
   facts.add("pool", text(service, "pool"));
   facts.add("backends up", up_of_total(service, "backends"));
   facts.add("forward", text(service, "forward"));
-  facts.add("flow", text(service, "flow"));
+  facts.add("flow", flow_word(service));
   facts.add("on failure", text(service, "on_failure"));
   facts.add("packets", count(service, "packets"));
   facts.add("bytes", bytes(service, "bytes"));

@@ -37,7 +37,7 @@ Cell verdict(const std::optional<uint64_t>& in, const std::optional<uint64_t>& o
   const uint64_t off = *in > *out ? *in - *out : *out - *in;
   const std::string sign = *in > *out ? "" : "-";
   if (off <= kBurst * workers) {
-    return {fmt::format("{}{} packets in the workers' hands", sign, exact_count(off)), Tone::kPlain};
+    return {fmt::format("off by {}{}, within a burst per worker", sign, exact_count(off)), Tone::kPlain};
   }
   return {fmt::format("off by {}{}, more than a burst per worker", sign, exact_count(off)), Tone::kBad};
 }
