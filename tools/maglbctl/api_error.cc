@@ -58,7 +58,8 @@ Failure api_failure(long http_status, const nlohmann::json& answer) {
   const nlohmann::json& kind = member(error, "kind");
   Failure failure;
   failure.code = code_of(kind.is_string() ? kind.get_ref<const std::string&>() : std::string(), http_status);
-  failure.message = text(error, "message");
+  const bool says_why = member(error, "message").is_string();
+  failure.message = says_why ? text(error, "message") : "-";
   if (failure.message == "-") {
     failure.message = fmt::format("the control plane answers with HTTP status {}", http_status);
   }

@@ -138,7 +138,11 @@ Failure Client::unreachable(int curl_code, const Request& request) const {
   const std::string where = escaped(socket_path_);
   const std::string unsure =
       request.changes() ? "\nthe change may have been made all the same: look before repeating it" : "";
-  switch (curl_code) {
+  // An answer that has begun and breaks off comes from a peer that is there.
+  long status = 0;
+  curl_easy_getinfo(curl_->handle, CURLINFO_RESPONSE_CODE, &status);
+  const bool begun = status != 0 && curl_code != CURLE_OPERATION_TIMEDOUT;
+  switch (begun ? CURLE_WEIRD_SERVER_REPLY : curl_code) {
     case CURLE_COULDNT_CONNECT:
       if (os_error == EACCES || os_error == EPERM) {
         return {ExitCode::kUnreachable,
@@ -163,8 +167,8 @@ Failure Client::unreachable(int curl_code, const Request& request) const {
                           unsure, how_to_start(socket_path_))};
     default:
       return {ExitCode::kFailed,
-              fmt::format("what {} answers is not the API of maglb ({}): is this maglb-controlplane?{}",
-                          where, curl_easy_strerror(static_cast<CURLcode>(curl_code)), unsure)};
+              fmt::format("the answer at {} is broken: {}; is this maglb-controlplane?{}", where,
+                          curl_easy_strerror(static_cast<CURLcode>(curl_code)), unsure)};
   }
 }
 
