@@ -1,0 +1,232 @@
+#include "tools/maglbctl/client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <system_error>
+
+#include "lib/base/check.h"
+#include "tools/maglbctl/api_error.h"
+#include "tools/maglbctl/render/human.h"
+
+namespace maglb::ctl {
+
+struct Client::Request {
+  std::string method = "GET";
+  std::string path;
+  std::string_view body = {};
+  const char* content_type = nullptr;  // null: no body
+
+  bool changes() const { return method != "GET"; }
+};
+
+struct Client::Answer {
+  long status = 0;
+  std::string body;
+  std::size_t header_bytes = 0;
+  bool too_large = false;
+};
+
+struct Client::Curl {
+  CURL* handle = nullptr;
+  ~Curl() { curl_easy_cleanup(handle); }
+};
+
+namespace {
+
+using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
+
+template <typename Answer>
+std::size_t take_body(char* data, std::size_t, std::size_t size, void* to) {
+  auto& answer = *static_cast<Answer*>(to);
+  if (answer.body.size() + size > Client::kMaxAnswer) {
+    answer.too_large = true;
+    return 0;
+  }
+  answer.body.append(data, size);
+  return size;
+}
+
+template <typename Answer>
+std::size_t take_header(char*, std::size_t, std::size_t size, void* to) {
+  auto& answer = *static_cast<Answer*>(to);
+  answer.header_bytes += size;
+  if (answer.header_bytes > Client::kMaxHeaders) {
+    answer.too_large = true;
+    return 0;
+  }
+  return size;
+}
+
+// Null when the text is no JSON object, or one nested deeper than anything of the API.
+nlohmann::json parse_object(const std::string& text) {
+  bool too_deep = false;
+  const auto bound_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > Client::kMaxDepth;
+    return !too_deep;
+  };
+  nlohmann::json json = nlohmann::json::parse(text, bound_depth, false);
+  return json.is_object() && !too_deep ? json : nlohmann::json();
+}
+
+std::string how_to_start(const std::string& socket_path) {
+  const std::string path = escaped(socket_path);
+  return fmt::format(
+      "start it with: systemctl start maglb-controlplane\n"
+      "or by hand:    maglb-controlplane --config /etc/maglb/maglb.yaml --api-socket {}\n"
+      "or say where it listens: maglbctl --socket PATH",
+      path);
+}
+
+}  // namespace
+
+Client::Client(std::string socket_path, std::chrono::milliseconds timeout)
+    : socket_path_(std::move(socket_path)), timeout_(timeout), curl_(std::make_unique<Curl>()) {
+  // Nothing of TLS is needed, and setting it up is most of what starting libcurl costs.
+  check(curl_global_init(CURL_GLOBAL_NOTHING) == CURLE_OK, "libcurl starts");
+  curl_->handle = curl_easy_init();
+  check(curl_->handle != nullptr, "libcurl gives a handle");
+}
+
+Client::~Client() = default;
+
+Outcome<Client::Answer> Client::perform(const Request& request) {
+  CURL* curl = curl_->handle;
+  Answer answer;
+  curl_easy_reset(curl);
+  const std::string url = "http://localhost" + request.path;
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, socket_path_.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROXY, "");  // else http_proxy of the environment is asked
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
+  curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);  // a backend may be called ".."
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(timeout_.count()));
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "maglbctl/" MAGLB_VERSION);
+  curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request.method.c_str());
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &take_body<Answer>);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
+  curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &take_header<Answer>);
+  curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answer);
+  HeaderList headers(nullptr, &curl_slist_free_all);
+  if (request.content_type != nullptr) {
+    // "Expect:" without a value: a large body does not wait a second for a 100 Continue.
+    headers.reset(curl_slist_append(nullptr, "Expect:"));
+    curl_slist_append(headers.get(), fmt::format("Content-Type: {}", request.content_type).c_str());
+    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  const CURLcode code = curl_easy_perform(curl);
+  if (answer.too_large) {
+    return failed(ExitCode::kFailed,
+                  fmt::format("the answer at {} is larger than {} bytes: is this maglb-controlplane?",
+                              escaped(socket_path_), kMaxAnswer));
+  }
+  if (code != CURLE_OK) {
+    return tl::unexpected(unreachable(code, request));
+  }
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer.status);
+  return answer;
+}
+
+Failure Client::unreachable(int curl_code, const Request& request) const {
+  long os_error = 0;
+  curl_easy_getinfo(curl_->handle, CURLINFO_OS_ERRNO, &os_error);
+  const std::string where = escaped(socket_path_);
+  const std::string unsure =
+      request.changes() ? "\nthe change may have been made all the same: look before repeating it" : "";
+  // An answer that has begun and breaks off comes from a peer that is there.
+  long status = 0;
+  curl_easy_getinfo(curl_->handle, CURLINFO_RESPONSE_CODE, &status);
+  const bool begun = status != 0 && curl_code != CURLE_OPERATION_TIMEDOUT;
+  switch (begun ? CURLE_WEIRD_SERVER_REPLY : curl_code) {
+    case CURLE_COULDNT_CONNECT:
+      if (os_error == EACCES || os_error == EPERM) {
+        return {ExitCode::kUnreachable,
+                fmt::format("may not open {}: permission denied\n"
+                            "run as root, or as a member of the socket's group (ls -l {})",
+                            where, where)};
+      }
+      return {ExitCode::kUnreachable,
+              fmt::format("the control plane is not reachable at {}: {}\n{}", where,
+                          os_error == 0 ? "no connection" : std::generic_category().message(os_error),
+                          how_to_start(socket_path_))};
+    case CURLE_OPERATION_TIMEDOUT:
+      return {ExitCode::kUnreachable,
+              fmt::format("the control plane at {} did not answer within {}{}\n"
+                          "see what it does: systemctl status maglb-controlplane",
+                          where, human_duration(static_cast<double>(timeout_.count()) / 1000), unsure)};
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+      return {ExitCode::kUnreachable,
+              fmt::format("the control plane at {} closed the connection without an answer{}\n{}", where,
+                          unsure, how_to_start(socket_path_))};
+    default:
+      return {ExitCode::kFailed,
+              fmt::format("the answer at {} is broken: {}; is this maglb-controlplane?{}", where,
+                          curl_easy_strerror(static_cast<CURLcode>(curl_code)), unsure)};
+  }
+}
+
+Outcome<nlohmann::json> Client::perform_json(const Request& request) {
+  auto answer = perform(request);
+  if (!answer) {
+    return tl::unexpected(std::move(answer.error()));
+  }
+  nlohmann::json json = parse_object(answer->body);
+  if (answer->status < 200 || answer->status > 299) {
+    return tl::unexpected(api_failure(answer->status, json));
+  }
+  if (json.is_null()) {
+    return failed(
+        ExitCode::kFailed,
+        fmt::format("what {} answers is no JSON object: is this maglb-controlplane?", escaped(socket_path_)));
+  }
+  return json;
+}
+
+Outcome<nlohmann::json> Client::get(const std::string& path) {
+  Request request;
+  request.path = path;
+  return perform_json(request);
+}
+
+Outcome<std::string> Client::get_text(const std::string& path) {
+  Request request;
+  request.path = path;
+  auto answer = perform(request);
+  if (!answer) {
+    return tl::unexpected(std::move(answer.error()));
+  }
+  if (answer->status < 200 || answer->status > 299) {
+    return tl::unexpected(api_failure(answer->status, parse_object(answer->body)));
+  }
+  return std::move(answer->body);
+}
+
+Outcome<nlohmann::json> Client::change(const std::string& method, const std::string& path,
+                                       const nlohmann::json& body) {
+  const std::string text = body.is_null() ? "" : body.dump();
+  Request request;
+  request.method = method;
+  request.path = path;
+  request.body = text;
+  request.content_type = body.is_null() ? nullptr : "application/json";
+  return perform_json(request);
+}
+
+Outcome<nlohmann::json> Client::send_document(const std::string& method, const std::string& path,
+                                              std::string_view yaml) {
+  Request request;
+  request.method = method;
+  request.path = path;
+  request.body = yaml;
+  request.content_type = "application/yaml";
+  return perform_json(request);
+}
+
+}  // namespace maglb::ctl

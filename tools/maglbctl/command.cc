@@ -1,0 +1,88 @@
+#include "tools/maglbctl/command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "lib/net/address.h"
+#include "tools/maglbctl/render/human.h"
+
+namespace maglb::ctl {
+namespace {
+
+// Names are those of lib/config/service/model.h.
+bool is_name(std::string_view text) {
+  constexpr std::size_t kLongest = 63;
+  return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+  });
+}
+
+std::string refuse_name(std::string& text) {
+  return is_name(text) ? "" : fmt::format("'{}' is no name: 1 to 63 of A-Z a-z 0-9 . _ -", escaped(text));
+}
+
+std::string refuse_address(std::string& text) {
+  return IpAddress::parse(text) ? "" : fmt::format("'{}' is no IP address", escaped(text));
+}
+
+// CLI11 lists the positionals as they are declared, which cannot say "POOL/NAME or POOL NAME"; and an
+// option of the root is taken everywhere but shown only by the root.
+class VerbFormatter : public CLI::Formatter {
+ public:
+  explicit VerbFormatter(std::string arguments) : arguments_(std::move(arguments)) {}
+
+  std::string make_usage(const CLI::App*, std::string name) const override {
+    return fmt::format("Usage: {} {}{}[OPTIONS]\n", name, arguments_, arguments_.empty() ? "" : " ");
+  }
+  std::string make_positionals(const CLI::App*) const override { return {}; }
+
+ private:
+  std::string arguments_;
+};
+
+}  // namespace
+
+const CLI::Validator kName(refuse_name, "NAME");
+const CLI::Validator kAddress(refuse_address, "ADDRESS");
+
+CLI::App& add_noun(CLI::App& root, const std::string& name, const std::string& description) {
+  CLI::App& noun = *root.add_subcommand(name, description);
+  noun.require_subcommand(1);
+  noun.footer(fmt::format("'maglbctl {} VERB --help' shows a command with examples.", name));
+  return noun;
+}
+
+CLI::App& add_verb(CLI::App& parent, const std::string& name, const Help& help) {
+  CLI::App& verb = *parent.add_subcommand(name, help.description);
+  verb.formatter(std::make_shared<VerbFormatter>(help.arguments));
+  std::string footer = "Examples:\n";
+  for (const std::string& example : help.examples) {
+    footer += fmt::format("  maglbctl {}\n", example);
+  }
+  verb.footer(footer + "\n--socket, --output and --timeout are taken here too: see maglbctl --help.");
+  return verb;
+}
+
+BackendName take_backend_name(std::vector<std::string>& words) {
+  BackendName out;
+  const std::size_t slash = words.empty() ? std::string::npos : words[0].find('/');
+  if (slash != std::string::npos) {
+    out = {words[0].substr(0, slash), words[0].substr(slash + 1)};
+    words.erase(words.begin());
+  } else if (words.size() >= 2) {
+    out = {words[0], words[1]};
+    words.erase(words.begin(), words.begin() + 2);
+  } else {
+    throw CLI::ValidationError("a backend is named POOL/NAME or POOL NAME");
+  }
+  for (std::string* name : {&out.pool, &out.name}) {
+    if (const std::string refusal = refuse_name(*name); !refusal.empty()) {
+      throw CLI::ValidationError(refusal);
+    }
+  }
+  return out;
+}
+
+}  // namespace maglb::ctl
