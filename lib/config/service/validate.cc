@@ -21,7 +21,7 @@ using yaml::Mark;
 // What is wrong with an address that packets are sent to, or empty.
 std::string_view address_fault(const IpAddress& address) {
   if (!address.is_v4() && !address.is_unspecified()) {
-    return "IPv6 is not available in this version";
+    return "is IPv6, which is not available in this version";
   }
   if (address.is_unspecified() || address.bytes[12] == 0) {
     return "is unspecified (0.0.0.0/8)";
