@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "lib/base/prime.h"
 #include "lib/config/fields.h"
 #include "lib/yaml/text.h"
 
@@ -314,18 +315,6 @@ Result<void> validate(const ServiceConfig& config) {
     return fail(ErrorKind::kInvalid, problems.list().front().message);
   }
   return {};
-}
-
-bool is_prime(uint32_t number) {
-  if (number < 4) {
-    return number >= 2;
-  }
-  for (uint64_t divisor = 2; divisor * divisor <= number; ++divisor) {
-    if (number % divisor == 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace maglb

@@ -72,14 +72,5 @@ TEST(Validate, AnEmptyPoolIsGood) {
   EXPECT_EQ(refusal(config), "accepted");
 }
 
-TEST(Validate, KnowsPrimes) {
-  for (const uint32_t prime : {2u, 3u, 5u, 7u, 251u, 65537u, 16777213u}) {
-    EXPECT_TRUE(is_prime(prime)) << prime;
-  }
-  for (const uint32_t number : {0u, 1u, 4u, 9u, 65535u, 65536u, 16777215u}) {
-    EXPECT_FALSE(is_prime(number)) << number;
-  }
-}
-
 }  // namespace
 }  // namespace maglb
