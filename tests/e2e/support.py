@@ -294,8 +294,18 @@ class Daemons:
     def backend(self, name, pool="web"):
         return self.ctl_json("backend", "show", pool, name)
 
+    def wait_published(self, seconds=30):
+        """The workers read what the control plane has last said."""
+        wait_until("the dataplane runs the last state", lambda: self.ctl_json("status")["ready"], seconds)
+
+    def change(self, *arguments):
+        """A change by maglbctl that the workers have seen."""
+        self.ctl(*arguments)
+        self.wait_published()
+
     def wait_effective(self, name, effective, seconds=30, pool="web"):
         wait_until(f"{name} is {effective}", lambda: self.backend(name, pool)["effective"] == effective, seconds)
+        self.wait_published()
 
     def totals(self):
         return self.ctl_json("stats")["totals"]

@@ -3,7 +3,7 @@
 import copy
 
 import support
-from support import figure, load, open_many, wait_until
+from support import figure, load, open_many
 
 
 def broken_of(seen, servers):
@@ -18,18 +18,18 @@ def test_changes_break_no_connection_of_an_untouched_backend(lab, daemons):
                 daemons.ctl("backend", "remove", "web", "s4")
                 daemons.ctl("backend", "weight", "web", "s3", str(50 + turn % 100))
                 daemons.ctl("backend", "add", "web", "s4", lab.address_of("s4"), "--weight", "100")
-    assert held.seen["moved"] == 0 or all(one["server"] == "s4" for one in held.seen["held"] if one["broken"])
+    # s4 is the one that was removed: what was on it may break, and so may what was just being opened to it.
     assert broken_of(held.seen, {"s1", "s2", "s3"}) == []
-    assert opened.seen["failed"] == 0 or {f["server"] for f in opened.seen["failures"]} <= {"", "s4"}, opened.seen[
-        "failures"
-    ][:5]
+    assert held.seen["moved"] == 0
+    assert opened.seen["ok"] > 0
+    assert opened.seen["failed"] <= 2 * turns, opened.seen["failures"][:5]
 
 
 def test_a_new_backend_gets_its_share(lab, daemons):
-    daemons.ctl("backend", "remove", "web", "s4")
+    daemons.change("backend", "remove", "web", "s4")
     seen = open_many(lab, 400)
     assert seen["failed"] == 0 and "s4" not in seen["servers"]
-    daemons.ctl("backend", "add", "web", "s4", lab.address_of("s4"))
+    daemons.change("backend", "add", "web", "s4", lab.address_of("s4"))
     daemons.wait_effective("s4", "up")
     seen = open_many(lab, 400)
     assert seen["failed"] == 0 and seen["servers"].get("s4", 0) > 0
@@ -37,19 +37,19 @@ def test_a_new_backend_gets_its_share(lab, daemons):
 
 def test_a_drained_backend_keeps_its_connections_and_gets_no_new_ones(lab, daemons):
     with load(lab, "c1", "hold", connections=200, interval_ms=100, timeout_ms=15000) as held:
-        daemons.ctl("backend", "drain", "web", "s1")
+        daemons.change("backend", "drain", "web", "s1")
         daemons.wait_effective("s1", "drain")
         seen = open_many(lab, 2000)
     assert seen["failed"] == 0 and "s1" not in seen["servers"]
     assert held.seen["failed"] == 0 and held.seen["moved"] == 0
     assert held.seen["servers"].get("s1", 0) > 0, "the test needs connections on the drained server"
-    daemons.ctl("backend", "up", "web", "s1")
+    daemons.change("backend", "up", "web", "s1")
     daemons.wait_effective("s1", "up")
     assert open_many(lab, 400)["servers"].get("s1", 0) > 0
 
 
 def test_a_backend_that_is_down_gets_nothing(lab, daemons):
-    daemons.ctl("backend", "down", "web", "s3")
+    daemons.change("backend", "down", "web", "s3")
     daemons.wait_effective("s3", "down")
     seen = open_many(lab, 400)
     assert seen["failed"] == 0 and "s3" not in seen["servers"]
@@ -61,8 +61,7 @@ def test_the_order_of_the_file_changes_nothing(lab, daemons):
         document = copy.deepcopy(daemons.document)
         document["pools"]["web"]["backends"].reverse()
         daemons.write(document)
-        daemons.ctl("config", "apply", str(daemons.config))
-        wait_until("applied", lambda: daemons.ctl_json("status")["ready"])
+        daemons.change("config", "apply", str(daemons.config))
     assert {b["name"]: b["slots"] for b in daemons.ctl_json("pool", "show", "web")["backends"]} == before
     assert held.seen["failed"] == 0 and held.seen["moved"] == 0
 

@@ -5,7 +5,7 @@ import time
 import pytest
 
 import support
-from support import FULL, SLACK, Load, figure, load, open_many, wait_until
+from support import FULL, SLACK, Load, load, open_many, wait_until
 
 
 def probing(lab):
@@ -86,4 +86,3 @@ def test_when_every_backend_fails_the_last_table_stays_loudly(lab, daemons):
     # Clients are served again as soon as servers are there, whatever the probes know yet.
     wait_until("a server answers", lambda: lab.curl("c1", f"http://{support.WEB}/", timeout=2), 30)
     wait_until("all are up", lambda: daemons.ctl_json("pool", "show", "web")["backends_up"] == len(lab.servers), 60)
-    assert figure(0, 0) == 0

@@ -49,7 +49,6 @@ def test_killing_the_control_plane_many_times_loses_no_acknowledged_change(lab, 
 def test_killing_the_dataplane_heals_in_two_seconds(lab, daemons):
     with load(lab, "c1", "hold", connections=100, interval_ms=200, timeout_ms=60000) as held:
         daemons.kill9("maglb-dataplane")
-        assert "xdp" in xdp_of(lab) or True  # a leftover program may or may not outlive its process
         started = time.monotonic()
         daemons.start_dataplane()
 

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 import time
 
 import pytest
@@ -76,7 +75,7 @@ def test_no_request_fails_at_a_thousand_connections(lab, daemons):
 )
 def test_shares_of_new_connections_follow_the_weights(lab, daemons, weights):
     for server, weight in weights.items():
-        daemons.ctl("backend", "weight", "web", server, str(weight))
+        daemons.change("backend", "weight", "web", server, str(weight))
     connections = 40_000
     seen = open_many(lab, connections, concurrency=50)
     assert seen["failed"] == 0, seen["failures"][:5]
@@ -133,4 +132,3 @@ def test_icmp_echo_to_a_service_does_not_stop_it(lab, daemons):
 def test_a_port_without_a_service_is_not_forwarded(lab, daemons):
     done = lab.run("c1", "curl", "-s", "-m", "1", f"http://{WEB}:81/", check=False)
     assert done.returncode != 0
-    assert isinstance(socket.gethostname(), str)
