@@ -169,9 +169,9 @@ def service_document(lab, weights=None, **pool):
 
 
 def machine_document(workers):
-    """A dataplane.yaml for the lab: no hugepages, one AF_XDP port, `workers` workers beside core 0."""
+    """A dataplane.yaml for the lab: no hugepages, one AF_XDP port, `workers` workers; core 0 last."""
     return {
-        "cores": {"main": 0, "workers": list(range(1, workers + 1))},
+        "cores": {"main": 0, "workers": [(k + 1) % os.cpu_count() for k in range(workers)]},
         "memory": {"hugepages": False},
         "flow_table": {"entries": 1 << 18},
         "tunnel_source": {"ipv4": "10.0.0.2"},
