@@ -19,9 +19,10 @@ BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 BUILD_SANITIZERS = BUILD.with_name(BUILD.name + "-sanitizers")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 JOBS = str(os.cpu_count() or 2)
-SUITES = ["checks", "unit", "golden", "dpdk", "sanitizers", "e2e", "fuzz"]
-DEFAULT = [suite for suite in SUITES if suite != "fuzz" and (suite != "dpdk" or (ROOT / "tests/dpdk").exists())]
-SANITIZER_OPTIONS = {
+SUITES = ["checks", "unit", "golden", "programs", "sanitizers", "e2e", "fuzz"]
+DEFAULT = [suite for suite in SUITES if suite != "fuzz"]
+ENVIRONMENT = {
+    "PYTHONDONTWRITEBYTECODE": "1",
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
 }
@@ -121,11 +122,17 @@ def setup_sanitizers():
     )
 
 
+def suite_of(one):
+    """The suite here of a test of the build: unit and golden by name, the others drive whole programs."""
+    names = {name.split(":")[-1] for name in one["suite"]}
+    return next((name for name in ("unit", "golden") if name in names), "programs")
+
+
 def introspected_tests(build, suite):
     code, output = run(["meson", "introspect", "--tests", build], 120)
     if code != 0:
         return []
-    return [one for one in json.loads(output) if any(name.split(":")[-1] == suite for name in one["suite"])]
+    return [one for one in json.loads(output) if suite == suite_of(one)]
 
 
 def count_report(path, name, code, output, label):
@@ -158,17 +165,22 @@ def count_report(path, name, code, output, label):
 
 
 def run_program(build, one, label):
-    """A test of the build: a GoogleTest program, or any other command judged by its exit code."""
+    """A test of the build: a GoogleTest program, pytest, or another command judged by its exit code."""
     name = one["name"]
     report = build / "reports" / f"{name}.xml"
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
-    program = pathlib.Path(one["cmd"][0])
-    is_gtest = program.name.endswith("_test")
-    command = one["cmd"] + ([f"--gtest_output=xml:{report}"] if is_gtest else [])
-    environment = {**one.get("env", {}), **SANITIZER_OPTIONS}
+    command = list(one["cmd"])
+    reports = True
+    if pathlib.Path(command[0]).name.endswith("_test"):
+        command.append(f"--gtest_output=xml:{report}")
+    elif "pytest" in command:
+        command.append(f"--junitxml={report}")
+    else:
+        reports = False
+    environment = {**one.get("env", {}), "MAGLB_BUILD": str(build), **ENVIRONMENT}
     code, output = run(command, max(300, 2 * (one.get("timeout") or 0)), environment)
-    if is_gtest:
+    if reports:
         return count_report(report, name, code, output, label)
     return passed_case(label + name) if code == 0 else failed_case(f"{label}{name}: ended with {code}", output)
 
@@ -200,7 +212,7 @@ def run_pytest(folder, build, label="", arguments=(), timeout=900):
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     command = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-    environment = {"MAGLB_BUILD": str(build), **SANITIZER_OPTIONS}
+    environment = {"MAGLB_BUILD": str(build), **ENVIRONMENT}
     code, output = run([*command, folder, *arguments], timeout, environment)
     return count_report(report, folder.name, code, output, label)
 
@@ -231,7 +243,7 @@ def suite_unit(_):
 
 def run_golden(build, label=""):
     tally = run_meson_suite(build, "golden", label)
-    if has_pytest(ROOT / "tests/golden"):
+    if has_pytest(ROOT / "tests/golden") and not introspected_tests(build, "golden"):
         tally.add(run_pytest(ROOT / "tests/golden", build, label))
     return tally
 
@@ -242,10 +254,10 @@ def suite_golden(_):
     return run_golden(BUILD)
 
 
-def suite_dpdk(_):
+def suite_programs(_):
     if problem := setup_main() or build_targets(BUILD):
         return failed_case(*problem)
-    return run_meson_suite(BUILD, "dpdk")
+    return run_meson_suite(BUILD, "programs")
 
 
 def suite_sanitizers(_):
