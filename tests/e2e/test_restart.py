@@ -77,7 +77,7 @@ def test_a_leftover_program_of_ours_is_replaced(lab, daemons):
 
 FOREIGN = """
 __attribute__((section("xdp"), used)) int someone_elses(void* context) { return 2; /* XDP_PASS */ }
-char license[] __attribute__((section("license"), used)) = "GPL";
+char license_text[] __attribute__((section("license"), used)) = "GPL";
 """
 
 

@@ -8,6 +8,7 @@ import concurrent.futures
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import sys
 import time
@@ -44,15 +45,18 @@ def say(text):
     print(text, flush=True)
 
 
-def run(command, timeout=None, environment=None, show=False):
+def run(command, timeout=None, environment=None):
     """Runs in a process group of its own. Returns (exit code, output); 124 when the time is over."""
+    command = [str(word) for word in command]
+    if shutil.which(command[0]) is None and not (ROOT / command[0]).exists():
+        return 127, f"{command[0]}: is not there\n"
     process = subprocess.Popen(
-        [str(word) for word in command],
+        command,
         cwd=ROOT,
         env=dict(os.environ, **(environment or {})),
         stdin=subprocess.DEVNULL,
-        stdout=None if show else subprocess.PIPE,
-        stderr=None if show else subprocess.STDOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         errors="replace",
         start_new_session=True,
@@ -93,12 +97,13 @@ def passed_case(name):
 
 
 def setup(build, compilers, options):
-    if not (build / "build.ninja").exists():
+    if (build / "build.ninja").exists():
+        command = ["ninja", "-C", build, "build.ninja"]  # again if a meson.build has changed
+    else:
         say(f"configuring {build.name}")
-        code, output = run(["meson", "setup", build, ROOT, *options], 600, compilers)
-        if code != 0:
-            return f"meson setup {build.name}", output
-    return None
+        command = ["meson", "setup", build, ROOT, *options]
+    code, output = run(command, 600, compilers)
+    return None if code == 0 else (f"configuration of {build.name}", output)
 
 
 def build_targets(build, targets=()):
