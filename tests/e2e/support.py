@@ -220,7 +220,7 @@ class Daemons:
 
     def start(self):
         for server in self.lab.servers:
-            self.lab.run(server, program("maglb-decap"), "attach", "--interface", "eth0", "--from", "10.0.0.0/24", check=False)
+            self.lab.run(server, program("maglb-decap"), "attach", "--interface", "eth0", "--from", "10.0.0.0/24")
         self.start_dataplane()
         self.start_controlplane()
         self.wait_ready()
