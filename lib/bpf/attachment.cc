@@ -12,7 +12,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <vector>
+#include <numeric>
 
 #include "lib/base/check.h"
 
@@ -40,16 +40,15 @@ Result<bpf_map_info> map_info(int fd) {
   return info;
 }
 
-// Messages of libbpf of the load under way, kept only to explain a failure.
-thread_local std::string* load_log = nullptr;
+thread_local std::string* collected = nullptr;
 
-int keep_message(libbpf_print_level level, const char* format, va_list arguments) {
-  if (load_log == nullptr || level == LIBBPF_DEBUG) {
+int collect(libbpf_print_level level, const char* format, va_list arguments) {
+  if (collected == nullptr || level == LIBBPF_DEBUG) {
     return 0;
   }
   std::array<char, 512> line{};
   const int length = vsnprintf(line.data(), line.size(), format, arguments);
-  load_log->append(line.data(), std::strlen(line.data()));
+  collected->append(line.data(), std::strlen(line.data()));
   return length;
 }
 
@@ -122,6 +121,35 @@ Result<UniqueFd> open_map(const BpfProgram& program, std::string_view name) {
               fmt::format("BPF program {} (id {}) has no map {}", program.name, program.id, name));
 }
 
+Result<std::vector<uint64_t>> read_counters(int map_fd, uint32_t count) {
+  const int cpus = libbpf_num_possible_cpus();
+  if (cpus < 0) {
+    return fail_errno("counting the possible CPUs", -cpus);
+  }
+  std::vector<uint64_t> per_cpu(static_cast<size_t>(cpus));
+  std::vector<uint64_t> sums(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    if (const int rc = bpf_map_lookup_elem(map_fd, &i, per_cpu.data()); rc < 0) {
+      return fail_errno("reading BPF counters", -rc);
+    }
+    sums[i] = std::accumulate(per_cpu.begin(), per_cpu.end(), uint64_t{0});
+  }
+  return sums;
+}
+
+LibbpfLog::LibbpfLog() : previous_(libbpf_set_print(collect)) {
+  collected = &text_;
+}
+
+LibbpfLog::~LibbpfLog() {
+  collected = nullptr;
+  libbpf_set_print(previous_);
+}
+
+std::string LibbpfLog::tail() const {
+  return text_.substr(text_.size() - std::min<size_t>(text_.size(), 2000));
+}
+
 Result<std::optional<XdpAttachment>> find_xdp(int ifindex) {
   LIBBPF_OPTS(bpf_xdp_query_opts, query);
   if (const int rc = bpf_xdp_query(ifindex, 0, &query); rc < 0) {
@@ -189,18 +217,12 @@ Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
 
 Result<BpfObject> BpfObject::load(std::span<const uint8_t> elf, const char* name) {
   LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
-  std::string log;
-  load_log = &log;
-  const libbpf_print_fn_t previous = libbpf_set_print(keep_message);
+  const LibbpfLog log;
   bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);
-  const int open_error = errno;
-  const int rc = object != nullptr ? bpf_object__load(object) : -open_error;
-  libbpf_set_print(previous);
-  load_log = nullptr;
+  const int rc = object != nullptr ? bpf_object__load(object) : -errno;
   if (rc < 0) {
     bpf_object__close(object);
-    const size_t kept = std::min<size_t>(log.size(), 2000);
-    return fail_errno(fmt::format("loading BPF object {}: {}", name, log.substr(log.size() - kept)), -rc);
+    return fail_errno(fmt::format("loading BPF object {}: {}", name, log.tail()), -rc);
   }
   return BpfObject(object);
 }

@@ -4,16 +4,18 @@
 // thread's network namespace.
 #pragma once
 
+#include <bpf/libbpf.h>
+
+#include <cstdarg>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lib/base/error.h"
-
-struct bpf_object;
 
 namespace maglb {
 
@@ -60,6 +62,24 @@ Result<BpfProgram> open_program(uint32_t id);
 
 // The map called `name` among the program's; kNotFound when it has none.
 Result<UniqueFd> open_map(const BpfProgram& program, std::string_view name);
+
+// The values of a per-CPU array map, summed over the CPUs.
+Result<std::vector<uint64_t>> read_counters(int map_fd, uint32_t count);
+
+// While it lives, what libbpf would print on this thread is collected instead.
+class LibbpfLog {
+ public:
+  LibbpfLog();
+  ~LibbpfLog();
+  LibbpfLog(const LibbpfLog&) = delete;
+  LibbpfLog& operator=(const LibbpfLog&) = delete;
+  // The last lines, at most 2,000 bytes.
+  std::string tail() const;
+
+ private:
+  std::string text_;
+  int (*previous_)(libbpf_print_level, const char*, va_list) = nullptr;
+};
 
 // The XDP program on the interface, if any. One that went away while it was looked at counts as none.
 Result<std::optional<XdpAttachment>> find_xdp(int ifindex);

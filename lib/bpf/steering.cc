@@ -1,7 +1,6 @@
 #include "lib/bpf/steering.h"
 
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
@@ -202,21 +201,10 @@ Result<std::set<SteerKey>> Steering::entries() const {
 }
 
 Result<SteerCounters> Steering::counters() const {
-  const int cpus = libbpf_num_possible_cpus();
-  if (cpus < 0) {
-    return fail_errno("counting the possible CPUs", -cpus);
-  }
-  std::vector<uint64_t> per_cpu(static_cast<size_t>(cpus));
-  uint64_t sums[MAGLB_STEERED_COUNTERS] = {};
-  for (uint32_t i = 0; i < MAGLB_STEERED_COUNTERS; ++i) {
-    if (const int rc = bpf_map_lookup_elem(counters_.get(), &i, per_cpu.data()); rc < 0) {
-      return fail_errno("reading the steering counters", -rc);
-    }
-    for (const uint64_t value : per_cpu) {
-      sums[i] += value;
-    }
-  }
-  return SteerCounters{sums[MAGLB_STEERED_SERVICE], sums[MAGLB_STEERED_FRAGMENT], sums[MAGLB_STEERED_ICMP]};
+  return read_counters(counters_.get(), MAGLB_STEERED_COUNTERS).map([](const std::vector<uint64_t>& values) {
+    return SteerCounters{values[MAGLB_STEERED_SERVICE], values[MAGLB_STEERED_FRAGMENT],
+                         values[MAGLB_STEERED_ICMP]};
+  });
 }
 
 }  // namespace maglb
