@@ -137,12 +137,10 @@ Result<std::vector<uint64_t>> read_counters(int map_fd, uint32_t count) {
   return sums;
 }
 
-LibbpfLog::LibbpfLog() : previous_(libbpf_set_print(collect)) {
-  collected = &text_;
-}
+LibbpfLog::LibbpfLog() : outer_(std::exchange(collected, &text_)), previous_(libbpf_set_print(collect)) {}
 
 LibbpfLog::~LibbpfLog() {
-  collected = nullptr;
+  collected = outer_;
   libbpf_set_print(previous_);
 }
 
@@ -186,6 +184,7 @@ std::string foreign_program(std::string_view interface, std::string_view where, 
 }
 
 Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAttachment* replaced) {
+  const LibbpfLog quiet;
   LIBBPF_OPTS(bpf_xdp_attach_opts, options);
   uint32_t flags = mode_flag(mode);
   if (replaced != nullptr) {
@@ -201,6 +200,7 @@ Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAtta
 }
 
 Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
+  const LibbpfLog quiet;
   LIBBPF_OPTS(bpf_xdp_attach_opts, options);
   options.old_prog_fd = attachment.program.fd.get();
   const uint32_t flags = mode_flag(attachment.mode) | XDP_FLAGS_REPLACE;

@@ -78,6 +78,7 @@ class LibbpfLog {
 
  private:
   std::string text_;
+  std::string* outer_ = nullptr;  // of an enclosing log
   int (*previous_)(libbpf_print_level, const char*, va_list) = nullptr;
 };
 
