@@ -15,6 +15,7 @@
 #include <numeric>
 
 #include "lib/base/check.h"
+#include "lib/bpf/libbpf_options.h"
 
 namespace maglb {
 namespace {
@@ -149,7 +150,7 @@ std::string LibbpfLog::tail() const {
 }
 
 Result<std::optional<XdpAttachment>> find_xdp(int ifindex) {
-  LIBBPF_OPTS(bpf_xdp_query_opts, query);
+  auto query = libbpf_options<bpf_xdp_query_opts>();
   if (const int rc = bpf_xdp_query(ifindex, 0, &query); rc < 0) {
     return fail_errno("asking for the interface's XDP program", -rc);
   }
@@ -185,7 +186,7 @@ std::string foreign_program(std::string_view interface, std::string_view where, 
 
 Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAttachment* replaced) {
   const LibbpfLog quiet;
-  LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+  auto options = libbpf_options<bpf_xdp_attach_opts>();
   uint32_t flags = mode_flag(mode);
   if (replaced != nullptr) {
     options.old_prog_fd = replaced->program.fd.get();
@@ -201,7 +202,7 @@ Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAtta
 
 Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
   const LibbpfLog quiet;
-  LIBBPF_OPTS(bpf_xdp_attach_opts, options);
+  auto options = libbpf_options<bpf_xdp_attach_opts>();
   options.old_prog_fd = attachment.program.fd.get();
   const uint32_t flags = mode_flag(attachment.mode) | XDP_FLAGS_REPLACE;
   const int rc = bpf_xdp_detach(ifindex, flags, &options);
@@ -216,7 +217,8 @@ Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
 }
 
 Result<BpfObject> BpfObject::load(std::span<const uint8_t> elf, const char* name) {
-  LIBBPF_OPTS(bpf_object_open_opts, options, .object_name = name);
+  auto options = libbpf_options<bpf_object_open_opts>();
+  options.object_name = name;
   const LibbpfLog log;
   bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);
   const int rc = object != nullptr ? bpf_object__load(object) : -errno;

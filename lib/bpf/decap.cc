@@ -10,6 +10,7 @@
 
 #include "lib/bpf/attachment.h"
 #include "lib/bpf/decap_maps.h"
+#include "lib/bpf/libbpf_options.h"
 #include "lib/bpf/objects.h"
 
 namespace maglb {
@@ -28,7 +29,9 @@ tl::unexpected<Error> within(const std::string& interface, Error&& error) {
 }
 
 bpf_tc_hook ingress_of(int ifindex) {
-  LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = BPF_TC_INGRESS);
+  auto hook = libbpf_options<bpf_tc_hook>();
+  hook.ifindex = ifindex;
+  hook.attach_point = BPF_TC_INGRESS;
   return hook;
 }
 
@@ -36,7 +39,9 @@ bpf_tc_hook ingress_of(int ifindex) {
 Result<std::optional<BpfProgram>> find_tc(int ifindex) {
   const LibbpfLog quiet;
   const bpf_tc_hook hook = ingress_of(ifindex);
-  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+  auto options = libbpf_options<bpf_tc_opts>();
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
   const int rc = bpf_tc_query(&hook, &options);
   if (rc == -ENOENT || rc == -EINVAL) {
     return std::nullopt;  // no such filter, or not even the queueing discipline it would be in
@@ -57,8 +62,11 @@ Result<void> attach_tc(int ifindex, int program_fd) {
   if (const int rc = bpf_tc_hook_create(&hook); rc < 0 && rc != -EEXIST) {
     return fail_errno("adding a clsact queueing discipline", -rc);
   }
-  LIBBPF_OPTS(bpf_tc_opts, options, .prog_fd = program_fd, .flags = BPF_TC_F_REPLACE, .handle = kTcHandle,
-              .priority = kTcPriority);
+  auto options = libbpf_options<bpf_tc_opts>();
+  options.prog_fd = program_fd;
+  options.flags = BPF_TC_F_REPLACE;
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
   if (const int rc = bpf_tc_attach(&hook, &options); rc < 0) {
     return fail_errno("attaching a TC filter", -rc);
   }
@@ -69,7 +77,9 @@ Result<void> attach_tc(int ifindex, int program_fd) {
 Result<void> detach_tc(int ifindex) {
   const LibbpfLog log;
   const bpf_tc_hook hook = ingress_of(ifindex);
-  LIBBPF_OPTS(bpf_tc_opts, options, .handle = kTcHandle, .priority = kTcPriority);
+  auto options = libbpf_options<bpf_tc_opts>();
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
   if (const int rc = bpf_tc_detach(&hook, &options); rc < 0) {
     return fail_errno("detaching a TC filter", -rc);
   }

@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "lib/bpf/libbpf_options.h"
 #include "lib/bpf/objects.h"
 #include "lib/net/wire.h"
 
@@ -105,7 +106,7 @@ class SteeringTest : public testing::Test {
   // Whether the program steers the frame.
   bool steers(const Steering& steering, const Frame& frame) {
     const SteerCounters before = *steering.counters();
-    LIBBPF_OPTS(bpf_test_run_opts, options);
+    auto options = libbpf_options<bpf_test_run_opts>();
     options.data_in = frame.data();
     options.data_size_in = static_cast<uint32_t>(frame.size());
     EXPECT_EQ(bpf_prog_test_run_opts(program(), &options), 0);
