@@ -83,10 +83,11 @@ def test_a_refused_document_names_its_places(tool, daemon, folder):
     with open(path, "w", encoding="utf-8") as file:
         file.write("version: 9\n")
     refusal = error("invalid", "2 problems", positions=[
-        {"line": 1, "column": 10, "message": "expected 1"}, {"line": 7, "column": 3, "message": "unknown key 'x'"}])
+        {"line": 1, "column": 10, "message": "expected 1"}, {"line": 7, "column": 3, "message": "unknown key 'x'"},
+        {"line": 0, "column": 0, "message": "no services"}])
     daemon.answers[("PUT", "/v1/config")] = (400, refusal)
     message = fails(tool("config", "apply", path), 3)
-    assert message == (f"{path}:1:10: expected 1\n{path}:7:3: unknown key 'x'\n"
+    assert message == (f"{path}:1:10: expected 1\n{path}:7:3: unknown key 'x'\n{path}: no services\n"
                        "maglbctl: refused; the running configuration stays as it was\n")
 
 
