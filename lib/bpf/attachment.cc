@@ -150,7 +150,8 @@ std::string LibbpfLog::tail() const {
 }
 
 Result<std::optional<XdpAttachment>> find_xdp(int ifindex) {
-  auto query = libbpf_options<bpf_xdp_query_opts>();
+  bpf_xdp_query_opts query;
+  init_options(query);
   if (const int rc = bpf_xdp_query(ifindex, 0, &query); rc < 0) {
     return fail_errno("asking for the interface's XDP program", -rc);
   }
@@ -186,7 +187,8 @@ std::string foreign_program(std::string_view interface, std::string_view where, 
 
 Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAttachment* replaced) {
   const LibbpfLog quiet;
-  auto options = libbpf_options<bpf_xdp_attach_opts>();
+  bpf_xdp_attach_opts options;
+  init_options(options);
   uint32_t flags = mode_flag(mode);
   if (replaced != nullptr) {
     options.old_prog_fd = replaced->program.fd.get();
@@ -202,7 +204,8 @@ Result<void> attach_xdp(int ifindex, int program_fd, XdpMode mode, const XdpAtta
 
 Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
   const LibbpfLog quiet;
-  auto options = libbpf_options<bpf_xdp_attach_opts>();
+  bpf_xdp_attach_opts options;
+  init_options(options);
   options.old_prog_fd = attachment.program.fd.get();
   const uint32_t flags = mode_flag(attachment.mode) | XDP_FLAGS_REPLACE;
   const int rc = bpf_xdp_detach(ifindex, flags, &options);
@@ -217,7 +220,8 @@ Result<void> detach_xdp(int ifindex, const XdpAttachment& attachment) {
 }
 
 Result<BpfObject> BpfObject::load(std::span<const uint8_t> elf, const char* name) {
-  auto options = libbpf_options<bpf_object_open_opts>();
+  bpf_object_open_opts options;
+  init_options(options);
   options.object_name = name;
   const LibbpfLog log;
   bpf_object* object = bpf_object__open_mem(elf.data(), elf.size(), &options);

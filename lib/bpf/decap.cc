@@ -28,18 +28,19 @@ tl::unexpected<Error> within(const std::string& interface, Error&& error) {
   return tl::unexpected<Error>(std::move(error).within(interface));
 }
 
-bpf_tc_hook ingress_of(int ifindex) {
-  auto hook = libbpf_options<bpf_tc_hook>();
+void init_ingress(bpf_tc_hook& hook, int ifindex) {
+  init_options(hook);
   hook.ifindex = ifindex;
   hook.attach_point = BPF_TC_INGRESS;
-  return hook;
 }
 
 // The program at our place among the TC filters, if any.
 Result<std::optional<BpfProgram>> find_tc(int ifindex) {
   const LibbpfLog quiet;
-  const bpf_tc_hook hook = ingress_of(ifindex);
-  auto options = libbpf_options<bpf_tc_opts>();
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
+  bpf_tc_opts options;
+  init_options(options);
   options.handle = kTcHandle;
   options.priority = kTcPriority;
   const int rc = bpf_tc_query(&hook, &options);
@@ -58,11 +59,13 @@ Result<std::optional<BpfProgram>> find_tc(int ifindex) {
 
 Result<void> attach_tc(int ifindex, int program_fd) {
   const LibbpfLog log;
-  bpf_tc_hook hook = ingress_of(ifindex);
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
   if (const int rc = bpf_tc_hook_create(&hook); rc < 0 && rc != -EEXIST) {
     return fail_errno("adding a clsact queueing discipline", -rc);
   }
-  auto options = libbpf_options<bpf_tc_opts>();
+  bpf_tc_opts options;
+  init_options(options);
   options.prog_fd = program_fd;
   options.flags = BPF_TC_F_REPLACE;
   options.handle = kTcHandle;
@@ -76,8 +79,10 @@ Result<void> attach_tc(int ifindex, int program_fd) {
 // The clsact queueing discipline stays: others may have their filters in it.
 Result<void> detach_tc(int ifindex) {
   const LibbpfLog log;
-  const bpf_tc_hook hook = ingress_of(ifindex);
-  auto options = libbpf_options<bpf_tc_opts>();
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
+  bpf_tc_opts options;
+  init_options(options);
   options.handle = kTcHandle;
   options.priority = kTcPriority;
   if (const int rc = bpf_tc_detach(&hook, &options); rc < 0) {

@@ -1,17 +1,16 @@
-// libbpf's option structs begin with their size. Its own macro for that is not C++.
+// libbpf's option structs begin with their size, and it refuses one whose padding is not zero. Its own
+// macro for that is not C++.
 #pragma once
 
 #include <cstring>
 
 namespace maglb {
 
+// In place: a returned copy would not carry its padding along.
 template <typename Options>
-Options libbpf_options() {
-  Options options;
-  // Padding included: libbpf wants what it does not know to be zero.
+void init_options(Options& options) {
   std::memset(&options, 0, sizeof options);
   options.sz = sizeof options;
-  return options;
 }
 
 }  // namespace maglb

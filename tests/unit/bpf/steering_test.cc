@@ -106,7 +106,8 @@ class SteeringTest : public testing::Test {
   // Whether the program steers the frame.
   bool steers(const Steering& steering, const Frame& frame) {
     const SteerCounters before = *steering.counters();
-    auto options = libbpf_options<bpf_test_run_opts>();
+    bpf_test_run_opts options;
+    init_options(options);
     options.data_in = frame.data();
     options.data_size_in = static_cast<uint32_t>(frame.size());
     EXPECT_EQ(bpf_prog_test_run_opts(program(), &options), 0);
