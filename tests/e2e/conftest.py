@@ -4,14 +4,15 @@ import os
 
 import pytest
 
-import support
+from daemons import Daemons
+from lab import Lab
 
 
 @pytest.fixture(scope="session")
 def lab():
     if os.geteuid() != 0:
         pytest.skip("needs root, to make network namespaces")
-    one = support.Lab(f"e2e{os.getpid()}")
+    one = Lab(f"e2e{os.getpid()}")
     yield one
     one.down()
 
@@ -23,7 +24,7 @@ def daemons(lab, request):
     options = dict(marker.kwargs) if marker else {}
     document = options.pop("document", None)
     lab.mend_all()
-    one = support.Daemons(lab, document=document(lab) if document else None, **options)
+    one = Daemons(lab, document=document(lab) if document else None, **options)
     request.node.maglb_daemons = one
     try:
         one.start()
