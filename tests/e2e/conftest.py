@@ -59,7 +59,7 @@ def logs_of(daemons):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     daemons = getattr(item, "maglb_daemons", None)
-    if report.failed and daemons is not None:
+    if report.failed and report.when == "call" and daemons is not None:
         report.sections.append(("maglb", logs_of(daemons)))
 
 

@@ -10,7 +10,7 @@ import tempfile
 
 import yaml
 
-from support import DNS, WEB, program, wait_until
+from support import CommandFailed, DNS, WEB, program, wait_until
 
 
 def service_document(lab, weights=None, **pool):
@@ -152,7 +152,7 @@ class Daemons:
             capture_output=True, text=True, timeout=timeout, **more,
         )  # fmt: skip
         if check and done.returncode != 0:
-            raise AssertionError(f"maglbctl {' '.join(arguments)}: exit {done.returncode}: {done.stdout}{done.stderr}")
+            raise CommandFailed(f"maglbctl {' '.join(arguments)}: exit {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
     def ctl_json(self, *arguments):

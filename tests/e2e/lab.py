@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from support import ROOT
+from support import ROOT, CommandFailed
 
 
 class Lab:
@@ -52,7 +52,7 @@ class Lab:
     def run(self, name, *command, timeout=60, check=True, **more):
         done = subprocess.run(self.command(name, *command), capture_output=True, text=True, timeout=timeout, **more)
         if check and done.returncode != 0:
-            raise AssertionError(f"{name}: {' '.join(command)}: exit {done.returncode}: {done.stdout}{done.stderr}")
+            raise CommandFailed(f"{name}: {' '.join(command)}: exit {done.returncode}: {done.stdout}{done.stderr}")
         return done
 
     def start_process(self, name, *command, **more):

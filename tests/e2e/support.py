@@ -38,6 +38,10 @@ def program(name):
     return str(path)
 
 
+class CommandFailed(AssertionError):
+    """A command ended with another exit code than 0. Who polls may try again."""
+
+
 def wait_until(what, check, seconds=30.0, every=0.05):
     """Polls check() until it returns something true, and returns that."""
     deadline = time.monotonic() + seconds
@@ -48,7 +52,7 @@ def wait_until(what, check, seconds=30.0, every=0.05):
             if result:
                 return result
             last = None
-        except (OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
+        except (CommandFailed, OSError, ValueError, KeyError, subprocess.SubprocessError) as error:
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds} s" + (f" ({last})" if last else ""))
