@@ -4,14 +4,15 @@ import os
 
 import pytest
 
-import support
+from daemons import Daemons
+from lab import Lab
 
 
 @pytest.fixture(scope="session")
 def lab():
     if os.geteuid() != 0:
         pytest.skip("needs root, to make network namespaces")
-    one = support.Lab(f"e2e{os.getpid()}")
+    one = Lab(f"e2e{os.getpid()}")
     yield one
     one.down()
 
@@ -23,7 +24,7 @@ def daemons(lab, request):
     options = dict(marker.kwargs) if marker else {}
     document = options.pop("document", None)
     lab.mend_all()
-    one = support.Daemons(lab, document=document(lab) if document else None, **options)
+    one = Daemons(lab, document=document(lab) if document else None, **options)
     request.node.maglb_daemons = one
     try:
         one.start()
@@ -58,7 +59,7 @@ def logs_of(daemons):
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
     daemons = getattr(item, "maglb_daemons", None)
-    if report.failed and daemons is not None:
+    if report.failed and report.when == "call" and daemons is not None:
         report.sections.append(("maglb", logs_of(daemons)))
 
 

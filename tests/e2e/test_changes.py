@@ -2,8 +2,8 @@
 
 import copy
 
-import support
-from support import figure, load, open_many
+from load import load, open_many
+from support import WEB, figure
 
 
 def broken_of(seen, servers):
@@ -69,6 +69,6 @@ def test_the_order_of_the_file_changes_nothing(lab, daemons):
 def test_flow_lookup_names_the_server_that_answers(lab, daemons):
     """The tables are asked about a connection before it is made."""
     for port in range(20000, 20005):
-        answer = daemons.ctl_json("flow", "lookup", "tcp", "192.0.2.11", str(port), support.WEB, "80")
-        assert lab.curl("c1", f"http://{support.WEB}/", "--local-port", str(port)) == answer["backend"]
+        answer = daemons.ctl_json("flow", "lookup", "tcp", "192.0.2.11", str(port), WEB, "80")
+        assert lab.curl("c1", f"http://{WEB}/", "--local-port", str(port)) == answer["backend"]
     assert daemons.ctl_json("flow", "summary")["flows"] > 0

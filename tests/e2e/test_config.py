@@ -8,8 +8,9 @@ import subprocess
 import pytest
 import yaml
 
-import support
-from support import load, open_many, wait_until
+from daemons import service_document
+from load import load, open_many
+from support import WEB, program, wait_until
 
 
 def test_sighup_takes_a_good_file_and_refuses_a_bad_one(lab, daemons):
@@ -53,7 +54,7 @@ def broken(lab):
     """Files with one thing wrong each, and a word of the line that must be named."""
 
     def change(edit):
-        document = support.service_document(lab)
+        document = service_document(lab)
         edit(document)
         return yaml.safe_dump(document, sort_keys=False)
 
@@ -115,7 +116,7 @@ def test_broken_files_are_refused_with_line_and_reason(lab, daemons, tmp_path):
         path.write_text(text)
         applied = daemons.ctl("config", "apply", str(path), check=False)
         checked = subprocess.run(
-            [support.program("maglb-controlplane"), "--config", str(path), "--check"], capture_output=True, text=True, timeout=20
+            [program("maglb-controlplane"), "--config", str(path), "--check"], capture_output=True, text=True, timeout=20
         )
         line = r"\d+" if word is None else str(1 + text[: text.index(word)].count("\n"))
         for output, code, expected in ((applied.stderr, applied.returncode, 3), (checked.stderr, checked.returncode, None)):
@@ -138,7 +139,7 @@ def test_every_noun_and_verb_answers_in_both_formats(lab, daemons):
         ["pool", "show", "web"],
         ["backend", "list"],
         ["backend", "show", "web", "s1"],
-        ["flow", "lookup", "tcp", "192.0.2.11", "4000", support.WEB, "80"],
+        ["flow", "lookup", "tcp", "192.0.2.11", "4000", WEB, "80"],
         ["flow", "summary"],
         ["stats"],
         ["config", "check", str(daemons.config)],
@@ -154,7 +155,7 @@ def test_every_noun_and_verb_answers_in_both_formats(lab, daemons):
 
 def test_exit_codes_say_what_went_wrong(lab, daemons, tmp_path):
     unreachable = subprocess.run(
-        [support.program("maglbctl"), "--socket", str(tmp_path / "nobody.sock"), "status"], capture_output=True, text=True
+        [program("maglbctl"), "--socket", str(tmp_path / "nobody.sock"), "status"], capture_output=True, text=True
     )
     assert unreachable.returncode == 4
     assert "maglb-controlplane" in unreachable.stderr and unreachable.stdout == ""
@@ -197,5 +198,5 @@ def test_metrics_and_probes_of_the_control_plane_itself(lab, daemons):
 @pytest.mark.parametrize("name", ["maglb-dataplane", "maglb-controlplane", "maglbctl", "maglb-decap"])
 def test_programs_say_what_they_are(name):
     for option in ("--help", "--version"):
-        done = subprocess.run([support.program(name), option], capture_output=True, text=True, timeout=20)
+        done = subprocess.run([program(name), option], capture_output=True, text=True, timeout=20)
         assert done.returncode == 0 and done.stdout.strip(), (name, option, done.stderr)

@@ -6,7 +6,8 @@ import socket
 import stat
 import struct
 
-from support import load, open_many, wait_until
+from load import load, open_many
+from support import wait_until
 
 
 def throw(path, payload, wait=0.05):

@@ -4,13 +4,14 @@ import time
 
 import pytest
 
-import support
-from support import FULL, SLACK, Load, load, open_many, wait_until
+from daemons import service_document
+from load import Load, load, open_many
+from support import FULL, SLACK, WEB, wait_until
 
 
 def probing(lab):
     """The figures of the promise: a probe a second, half a second for an answer, three in a row."""
-    document = support.service_document(lab)
+    document = service_document(lab)
     document["pools"]["web"]["health"]["timeout"] = "500ms" if FULL else "1s"
     return document
 
@@ -84,5 +85,5 @@ def test_when_every_backend_fails_the_last_table_stays_loudly(lab, daemons):
     for server in lab.servers:
         lab.start(server)
     # Clients are served again as soon as servers are there, whatever the probes know yet.
-    wait_until("a server answers", lambda: lab.curl("c1", f"http://{support.WEB}/", timeout=2), 30)
+    wait_until("a server answers", lambda: lab.curl("c1", f"http://{WEB}/", timeout=2), 30)
     wait_until("all are up", lambda: daemons.ctl_json("pool", "show", "web")["backends_up"] == len(lab.servers), 60)

@@ -3,8 +3,9 @@
 import subprocess
 import time
 
-import support
-from support import SLACK, Load, load, open_many, wait_until
+from daemons import Daemons
+from load import Load, load, open_many
+from support import SLACK, WEB, wait_until
 
 
 def xdp_of(lab):
@@ -53,7 +54,7 @@ def test_killing_the_dataplane_heals_in_two_seconds(lab, daemons):
         daemons.start_dataplane()
 
         def forwards():
-            return lab.curl("c2", f"http://{support.WEB}/", "--connect-timeout", "0.3", timeout=1) in lab.servers
+            return lab.curl("c2", f"http://{WEB}/", "--connect-timeout", "0.3", timeout=1) in lab.servers
 
         wait_until("traffic is forwarded again", forwards, 60, every=0.02)
         taken = time.monotonic() - started
@@ -71,7 +72,7 @@ def test_a_leftover_program_of_ours_is_replaced(lab, daemons):
         daemons.kill9("maglb-dataplane")
         daemons.start_dataplane()
         daemons.wait_ready()
-        assert lab.curl("c1", f"http://{support.WEB}/") in lab.servers
+        assert lab.curl("c1", f"http://{WEB}/") in lab.servers
     assert xdp_of(lab).count("prog/xdp") == 1
 
 
@@ -97,7 +98,7 @@ def test_a_program_of_someone_else_is_refused_by_name(lab, daemons, tmp_path):
     finally:
         lab.run("lb", "ip", "link", "set", "dev", "lb0", "xdp", "off")
     daemons.start()
-    assert lab.curl("c1", f"http://{support.WEB}/") in lab.servers
+    assert lab.curl("c1", f"http://{WEB}/") in lab.servers
 
 
 def test_a_clean_end_leaves_no_program_behind(lab, daemons):
@@ -120,7 +121,7 @@ def test_the_control_plane_waits_for_its_dataplane(lab, daemons):
 
 def test_a_second_control_plane_does_not_take_over(lab, daemons):
     """One at a time holds the lease; the running one keeps it."""
-    second = support.Daemons(lab)
+    second = Daemons(lab)
     second.dataplane_socket = daemons.dataplane_socket
     try:
         second.start_controlplane()

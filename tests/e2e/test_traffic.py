@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-import support
-from support import DNS, FULL, WEB, figure, open_many, wrk
+from load import Load, open_many, wrk
+from support import DNS, FULL, WEB, figure
 
 
 def test_every_server_answers_through_the_service(lab, daemons):
@@ -109,7 +109,7 @@ def test_the_balancers_own_traffic_stays_with_its_kernel(lab, daemons):
 
 
 def test_maglbctl_answers_while_the_workers_are_busy(lab, daemons):
-    one = support.Load(lab, "c1", "open", connections=0, concurrency=200)
+    one = Load(lab, "c1", "open", connections=0, concurrency=200)
     try:
         taken = []
         for _ in range(20):

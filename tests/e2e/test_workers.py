@@ -4,8 +4,8 @@ import copy
 
 import pytest
 
-import support
-from support import load, open_many, wait_until
+from load import load, open_many
+from support import WEB, wait_until
 
 
 def events(daemons):
@@ -49,4 +49,4 @@ def test_two_workers_share_the_traffic(lab, daemons):
     assert seen["failed"] == 0, seen["failures"][:5]
     assert set(seen["servers"]) == {backend["name"] for backend in document["pools"]["web"]["backends"]}
     assert all(worker["received"] > 0 for worker in daemons.ctl_json("stats")["workers"])
-    assert support.WEB == daemons.ctl_json("service", "show", "web")["address"]
+    assert WEB == daemons.ctl_json("service", "show", "web")["address"]
