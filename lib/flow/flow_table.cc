@@ -22,8 +22,8 @@ FlowTable::Bucket& FlowTable::second_bucket(FlowDigest digest) const {
   return buckets_[first ^ step];
 }
 
-uint64_t FlowTable::pack(const FlowEntry& entry) {
-  return uint64_t{entry.backend.place} | uint64_t{entry.backend.pool} << 16 |
+uint64_t FlowTable::pack(const FlowEntry& entry, uint64_t turn) {
+  return turn | uint64_t{entry.backend.place} | uint64_t{entry.backend.pool} << 16 |
          uint64_t{entry.expires.value()} << 32 | uint64_t{static_cast<uint8_t>(entry.state)} << 56;
 }
 
@@ -50,19 +50,25 @@ void FlowTable::prefetch(FlowDigest digest) const {
 std::optional<FlowEntry> FlowTable::find(FlowDigest digest, Tick now) const {
   for (const Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
     for (const Place& place : bucket->places) {
-      // Pairs with the release fences in write().
-      if (place.digest.load(std::memory_order_acquire) != digest.value()) {
-        continue;
+      if (place.digest.load(std::memory_order_relaxed) == digest.value()) {
+        return read(place, digest, now);
       }
-      const FlowEntry entry = unpack(place.value.load(std::memory_order_relaxed));
-      std::atomic_thread_fence(std::memory_order_acquire);
-      if (place.digest.load(std::memory_order_relaxed) != digest.value() || entry.expires.reached(now)) {
-        return std::nullopt;
-      }
-      return entry;
     }
   }
   return std::nullopt;
+}
+
+std::optional<FlowEntry> FlowTable::read(const Place& place, FlowDigest digest, Tick now) {
+  // Pairs with the stores of the value: whoever sees a turn sees the digest emptied before it.
+  const uint64_t first = place.value.load(std::memory_order_acquire);
+  // Pairs with the store of the digest in write(): whoever sees a digest sees its turn.
+  const bool is_same = place.digest.load(std::memory_order_acquire) == digest.value();
+  const uint64_t value = place.value.load(std::memory_order_relaxed);
+  const FlowEntry entry = unpack(value);
+  if (!is_same || turn_of(first) != turn_of(value) || entry.expires.reached(now)) {
+    return std::nullopt;
+  }
+  return entry;
 }
 
 FlowTable::Place* FlowTable::place_of(FlowDigest digest) const {
@@ -76,25 +82,32 @@ FlowTable::Place* FlowTable::place_of(FlowDigest digest) const {
   return nullptr;
 }
 
-// An empty or expired place, else the opening entry that would expire first. Where no more entries
-// may be opening, a new opening one can only take the place of another.
+// An empty or expired place, in the emptier of the two buckets: filling one before the other would
+// refuse the first flow when the table is a third full. Else the opening entry that would expire
+// first; where no more entries may be opening, a new opening one can only take the place of another.
 FlowTable::Place* FlowTable::place_for_new(FlowDigest digest, bool may_add, Tick now) {
   Place* empty = nullptr;
+  size_t most_empty = 0;
   Place* replaceable = nullptr;
   Duration least_left = Duration::max();
   for (Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
+    size_t empty_here = 0;
+    Place* last_empty = nullptr;
     for (Place& place : bucket->places) {
-      if (place.digest.load(std::memory_order_relaxed) == 0) {
-        empty = empty == nullptr ? &place : empty;
-        continue;
-      }
+      const bool is_used = place.digest.load(std::memory_order_relaxed) != 0;
       const FlowEntry entry = unpack(place.value.load(std::memory_order_relaxed));
-      if (entry.expires.reached(now) && entry.state != FlowState::kOpening) {
-        empty = empty == nullptr ? &place : empty;
-      } else if (entry.state == FlowState::kOpening && entry.expires.left(now) < least_left) {
+      const bool opens = entry.state == FlowState::kOpening;
+      if (!is_used || (entry.expires.reached(now) && !opens)) {
+        ++empty_here;
+        last_empty = &place;
+      } else if (opens && entry.expires.left(now) < least_left) {
         replaceable = &place;
         least_left = entry.expires.left(now);
       }
+    }
+    if (empty_here > most_empty) {
+      most_empty = empty_here;
+      empty = last_empty;
     }
   }
   return may_add && empty != nullptr ? empty : replaceable;
@@ -102,15 +115,20 @@ FlowTable::Place* FlowTable::place_for_new(FlowDigest digest, bool may_add, Tick
 
 bool FlowTable::store(FlowDigest digest, const FlowEntry& entry, Tick now) {
   Place* place = place_of(digest);
+  if (place != nullptr && unpack(place->value.load(std::memory_order_relaxed)).expires.reached(now)) {
+    clear(*place);  // as good as empty: the flow begins anew
+    place = nullptr;
+  }
   if (place != nullptr) {
-    const FlowState before = unpack(place->value.load(std::memory_order_relaxed)).state;
+    const uint64_t value = place->value.load(std::memory_order_relaxed);
+    const FlowState before = unpack(value).state;
     const bool one_more_opens = entry.state == FlowState::kOpening && before != FlowState::kOpening;
     if (one_more_opens && opening() >= capacity() / 2) {
       return false;
     }
     count(before, -1);
     count(entry.state, 1);
-    place->value.store(pack(entry), std::memory_order_relaxed);
+    place->value.store(pack(entry, turn_of(value)), std::memory_order_release);
     return true;
   }
   const bool may_add = entry.state != FlowState::kOpening || opening() < capacity() / 2;
@@ -129,11 +147,11 @@ void FlowTable::erase(FlowDigest digest) {
   }
 }
 
-// The fence keeps the new value behind the emptied digest of clear(), the release store keeps it
-// before the new digest: both pair with the loads of find().
+// Each release pairs with an acquire in read(): the value goes behind the emptied digest of clear(), the
+// digest behind the value.
 void FlowTable::write(Place& place, FlowDigest digest, const FlowEntry& entry) {
-  std::atomic_thread_fence(std::memory_order_release);
-  place.value.store(pack(entry), std::memory_order_relaxed);
+  const uint64_t turn = turn_of(place.value.load(std::memory_order_relaxed) + kOneTurn);
+  place.value.store(pack(entry, turn), std::memory_order_release);
   place.digest.store(digest.value(), std::memory_order_release);
   count(entry.state, 1);
 }

@@ -4,7 +4,8 @@
 // Memory: an array of buckets, 128 bytes each, that the caller provides (hugepages of the worker's
 // socket in the dataplane). A place is two words:
 //   digest  64 bits, 0 when the place is empty
-//   value   backend place 16 | backend pool 16 | expiry tick 24 | state 8        (bit 0 first)
+//   value   backend place 16 | backend pool 16 | expiry tick 24 | state 2 | turn 6    (bit 0 first)
+// The turn counts the flows that had the place.
 //
 // Invariants:
 //   1. A digest is in at most one place.
@@ -12,9 +13,12 @@
 //      an entry that is not opening give way: a flood of new flows never evicts an established one.
 //   3. A place whose expiry is reached counts as empty for everyone.
 //
-// Threads: one writer, the owner. Any thread may call find(), and read the counts. A reader loads the
-// digest, then the value, then the digest again: the writer empties a place before it writes another
-// flow's value into it, so a value that lay between two equal digests belongs to that flow.
+// Threads: one writer, the owner. Any thread may call find(), and read the counts. The writer empties a
+// place before it writes another flow's value into it, and raises the turn with that value. A reader
+// loads the value, the digest and the value again: where both values have the same turn, the digest
+// between them was that turn's. (The digest on both sides of one value would not do: the flow may leave
+// and come back while another has the place. Only 64 flows that take the place within one reading
+// could deceive a reader.) A reader may miss an entry that is being written.
 #pragma once
 
 #include <atomic>
@@ -77,12 +81,18 @@ class FlowTable {
   void for_each(Tick now, Visit visit) const;
 
  private:
-  static uint64_t pack(const FlowEntry& entry);
+  // The turn's bits of a value, and one turn.
+  static constexpr uint64_t kTurns = uint64_t{0x3f} << 58;
+  static constexpr uint64_t kOneTurn = uint64_t{1} << 58;
+
+  static uint64_t pack(const FlowEntry& entry, uint64_t turn);
   static FlowEntry unpack(uint64_t value);
+  static uint64_t turn_of(uint64_t value) { return value & kTurns; }
 
   Bucket& first_bucket(FlowDigest digest) const { return buckets_[digest.value() & mask_]; }
   Bucket& second_bucket(FlowDigest digest) const;
 
+  static std::optional<FlowEntry> read(const Place& place, FlowDigest digest, Tick now);
   Place* place_of(FlowDigest digest) const;
   Place* place_for_new(FlowDigest digest, bool may_add, Tick now);
   void write(Place& place, FlowDigest digest, const FlowEntry& entry);

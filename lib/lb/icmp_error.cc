@@ -30,6 +30,7 @@ void become_fragmentation_needed(Packet& packet, const ParsedFrame& parsed, uint
 
   Ipv4Header outer;
   outer.total_length = Be16(static_cast<uint16_t>(kHeaders + quoted));
+  outer.fragment = Be16(kIpv4DontFragment);  // an ID of 0 is for what is never fragmented (RFC 6864, 4.1)
   outer.ttl = 64;
   outer.protocol = kProtocolIcmp;
   outer.source = parsed.key.destination.to_v4();

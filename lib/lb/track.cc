@@ -75,9 +75,9 @@ void count_new_flow(const Case& c, WorkerContext& worker, const BackendView& bac
 // The flow stays where it is; its entry moves on. Written only when something changed, so that a busy
 // flow does not dirty its line with every packet.
 const BackendView* keep(const Case& c, WorkerContext& worker, const FlowEntry& entry,
-                        const BackendView* backend) {
+                        const BackendView* backend, bool is_foreign) {
   const FlowEntry next = entry_of(c, entry.backend.place, state_after(c, entry.state));
-  if (next != entry) {
+  if (next != entry || is_foreign) {
     store(c, worker, next);
   }
   return backend;
@@ -89,14 +89,15 @@ const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEn
     return nullptr;
   }
   const BackendView& backend = c.pool.backends[place];
-  // Where no more flows may be opening the entry goes: left as it was, it would name the old backend.
-  if (!store(c, worker, entry_of(c, place, state_after(c, entry.state)))) {
+  const bool stored = store(c, worker, entry_of(c, place, state_after(c, entry.state)));
+  if (!stored) {
+    // Left as it was, the entry would name the old backend.
     worker.flows.erase(c.digest);
   }
   if (place != entry.backend.place || entry.backend.pool != c.pool.number) {
     worker.counters.count(Event::kFlowsRescheduled);
   }
-  if (c.is_syn()) {
+  if (stored && c.is_syn()) {
     count_new_flow(c, worker, backend);
   }
   return &backend;
@@ -136,17 +137,25 @@ std::optional<FlowEntry> find_in_other_tables(const Case& c, WorkerContext& work
   return std::nullopt;
 }
 
+const BackendView* follow(const Case& c, WorkerContext& worker, const FlowEntry& entry, bool is_foreign) {
+  const BackendView* backend = backend_of(c, entry);
+  return entry_holds(entry, backend, c.is_syn(), c.is_tcp(), c.service.keep_on_failure)
+             ? keep(c, worker, entry, backend, is_foreign)
+             : reschedule(c, worker, entry);
+}
+
+// Another worker's entry is adopted by what is stored for this packet. It is never copied as it is: one
+// that does not hold could bring back the name of a backend that the own sweep has already cleared.
 [[gnu::noinline]] const BackendView* track_unknown(const Case& c, WorkerContext& worker) {
   const auto foreign = find_in_other_tables(c, worker);
   if (!foreign) {
     return schedule(c, worker);
   }
-  worker.counters.count(Event::kFlowsAdopted);
-  store(c, worker, *foreign);
-  const BackendView* backend = backend_of(c, *foreign);
-  return entry_holds(*foreign, backend, c.is_syn(), c.is_tcp(), c.service.keep_on_failure)
-             ? keep(c, worker, *foreign, backend)
-             : reschedule(c, worker, *foreign);
+  const BackendView* backend = follow(c, worker, *foreign, true);
+  if (worker.flows.find(c.digest, c.tick)) {
+    worker.counters.count(Event::kFlowsAdopted);
+  }
+  return backend;
 }
 
 const BackendView* track_one(const Case& c, WorkerContext& worker) {
@@ -157,10 +166,7 @@ const BackendView* track_one(const Case& c, WorkerContext& worker) {
   if (!entry) {
     return track_unknown(c, worker);
   }
-  const BackendView* backend = backend_of(c, *entry);
-  return entry_holds(*entry, backend, c.is_syn(), c.is_tcp(), c.service.keep_on_failure)
-             ? keep(c, worker, *entry, backend)
-             : reschedule(c, worker, *entry);
+  return follow(c, worker, *entry, false);
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ inline constexpr uint32_t kMaxPorts = 16;
 
 struct PortView {
   MacAddress mac;
-  uint16_t mtu = 1500;  // of IP packets, without Ethernet
+  uint16_t mtu = 1500;  // of IP packets, without Ethernet: 68 (RFC 791) .. 65521
   // Takes frames to any host's MAC, and answers from the one they were sent to (replay).
   bool any_mac = false;
 };

@@ -26,6 +26,7 @@ class TreeBuilder : public YAML::EventHandler {
   explicit TreeBuilder(Problems& problems) : problems_(problems) {}
 
   Node take_root() { return std::move(root_); }
+  Mark last_quoted() const { return last_quoted_; }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (documents_++ > 0) {
@@ -45,6 +46,9 @@ class TreeBuilder : public YAML::EventHandler {
                 const std::string& value) override {
     Node node = make(Node::Kind::kScalar, mark, anchor, tag);
     node.quoted = tag == "!";
+    if (node.quoted) {
+      last_quoted_ = node.mark;
+    }
     node.text = value;
     attach(std::move(node));
   }
@@ -145,6 +149,7 @@ class TreeBuilder : public YAML::EventHandler {
 
   Problems& problems_;
   Node root_;
+  Mark last_quoted_;
   std::vector<Frame> frames_;
   int documents_ = 0;
 };
@@ -177,9 +182,49 @@ bool has_too_many_indicators(std::string_view text) {
   return static_cast<size_t>(count) > kMaxFlowIndicators;
 }
 
-Problem from_exception(const YAML::ParserException& exception) {
-  Mark mark = TreeBuilder::to_mark(exception.mark);
-  return {mark.line == 0 ? Mark{1, 1} : mark, exception.msg};
+// From the place on; empty beyond the end.
+std::string_view text_at(std::string_view text, Mark mark) {
+  for (uint32_t line = 1; line < mark.line; ++line) {
+    const size_t end = text.find('\n');
+    if (end == std::string_view::npos) {
+      return {};
+    }
+    text.remove_prefix(end + 1);
+  }
+  return text.substr(std::min<size_t>(text.size(), mark.column - 1));
+}
+
+// yaml-cpp takes the end of the file for the end of a quoted scalar. Only the last one can be open.
+bool is_closed(std::string_view scalar) {
+  if (scalar.empty() || (scalar[0] != '"' && scalar[0] != '\'')) {
+    return true;  // a block scalar
+  }
+  const char mark = scalar[0];
+  for (size_t i = 1; i < scalar.size(); ++i) {
+    const bool is_pair = i + 1 < scalar.size() && mark == '\'' && scalar.substr(i, 2) == "''";
+    if (is_pair || (mark == '"' && scalar[i] == '\\')) {
+      ++i;
+    } else if (scalar[i] == mark) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Problem from_exception(const YAML::ParserException& exception, std::string_view text) {
+  const Mark mark = TreeBuilder::to_mark(exception.mark);
+  if (mark.line == 0) {
+    return {{1, 1}, exception.msg};
+  }
+  if (exception.msg == YAML::ErrorMsg::EOF_IN_SCALAR) {
+    return {mark, "expected a closing quote"};
+  }
+  const std::string_view line = text_at(text, {mark.line, 1});
+  const size_t indent = line.find_first_not_of(' ');
+  if (indent != std::string_view::npos && line[indent] == '\t') {
+    return {{mark.line, static_cast<uint32_t>(indent) + 1}, "expected spaces: a tab does not indent"};
+  }
+  return {mark, exception.msg};
 }
 
 }  // namespace
@@ -205,8 +250,11 @@ Checked<Node> parse_document(std::string_view text, const std::string& file) {
     YAML::Parser parser(stream);
     while (parser.HandleNextDocument(builder)) {
     }
+    if (builder.last_quoted().line != 0 && !is_closed(text_at(text, builder.last_quoted()))) {
+      problems.add(builder.last_quoted(), "expected a closing quote");
+    }
   } catch (const YAML::ParserException& exception) {
-    Problem problem = from_exception(exception);
+    Problem problem = from_exception(exception, text);
     problems.add(problem.mark, std::move(problem.message));
   } catch (const std::exception& exception) {
     problems.add({}, fmt::format("not readable as YAML: {}", exception.what()));

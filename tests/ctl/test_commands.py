@@ -46,6 +46,17 @@ CHANGES = [
     ("backend remove web web1", "DELETE", "/v1/pools/web/backends/web1", None, "web/web1: removed\n"),
 ]
 
+VALID = """version: 1
+pools:
+  web:
+    health: {type: http, port: 80, path: /healthz}
+    backends:
+      - {name: web1, address: 10.0.1.11}
+      - {name: web2, address: 10.0.1.12, state: drain}
+services:
+  - {name: web, address: 198.51.100.1, protocol: tcp, port: 80, pool: web, forward: ipip}
+"""
+
 
 @pytest.mark.parametrize("command,requests,words", COMMANDS, ids=[row[0] for row in COMMANDS])
 def test_asks_and_shows_a_table(tool, daemon, command, requests, words):
@@ -111,6 +122,25 @@ def test_config_apply_sends_a_large_document_without_waiting(tool, daemon, folde
         file.write(document)
     assert tool("config", "apply", path).returncode == 0
     assert daemon.requests[0][2] == document.encode()
+
+
+def test_config_check_asks_the_daemon_only_when_told(tool, daemon):
+    done = tool("config", "check", "--daemon", "-", stdin="anything")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "<stdin>: valid: 2 services, 2 pools, 3 backends\n"
+    assert daemon.requests == [("POST", "/v1/config/check", b"anything", "application/yaml")]
+    assert tool("config", "check", "-", stdin=VALID).returncode == 0
+    assert len(daemon.requests) == 1
+
+
+@pytest.mark.parametrize("output", ["table", "json"])
+def test_config_check_needs_no_daemon(tool, output):
+    done = tool("config", "check", "-", "-o", output, stdin=VALID)
+    assert (done.returncode, done.stderr) == (0, "")
+    if output == "table":
+        assert done.stdout == "<stdin>: valid: 1 service, 1 pool, 2 backends\n"
+    else:
+        assert json.loads(done.stdout) == {"valid": True, "services": 1, "pools": 1, "backends": 2}
 
 
 def test_config_show_prints_the_document_as_it_is(tool, daemon):

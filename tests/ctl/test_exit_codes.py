@@ -83,11 +83,28 @@ def test_a_refused_document_names_its_places(tool, daemon, folder):
     with open(path, "w", encoding="utf-8") as file:
         file.write("version: 9\n")
     refusal = error("invalid", "2 problems", positions=[
-        {"line": 1, "column": 10, "message": "expected 1"}, {"line": 7, "column": 3, "message": "unknown key 'x'"}])
+        {"line": 1, "column": 10, "message": "expected 1"}, {"line": 7, "column": 3, "message": "unknown key 'x'"},
+        {"line": 0, "column": 0, "message": "no services"}])
     daemon.answers[("PUT", "/v1/config")] = (400, refusal)
     message = fails(tool("config", "apply", path), 3)
-    assert message == (f"{path}:1:10: expected 1\n{path}:7:3: unknown key 'x'\n"
+    assert message == (f"{path}:1:10: expected 1\n{path}:7:3: unknown key 'x'\n{path}: no services\n"
                        "maglbctl: refused; the running configuration stays as it was\n")
+
+
+def test_check_names_every_place_without_a_daemon(tool, folder):
+    path = os.path.join(folder, "broken.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("version: 1\npools:\n  web:\n    table_size: 65536\n    backends:\n"
+                   "      - {name: web1, address: 10.0.1.256}\nservices: []\n")
+    lines = fails(tool("config", "check", path), 3).splitlines()
+    assert [line.split(" ")[0] for line in lines] == [f"{path}:4:17:", f"{path}:6:31:"]
+
+
+@pytest.mark.parametrize("text", ["", "\0", "\x1b[2J", "[", "&a [*a]", "version: 2", "- " * 20000, "a: b: c"])
+def test_check_refuses_what_is_no_configuration(tool, text):
+    message = fails(tool("config", "check", "-", stdin=text), 3)
+    assert message.startswith("<stdin>:")
+    assert "\x1b" not in message
 
 
 def test_a_refused_document_without_places_says_why(tool, daemon):

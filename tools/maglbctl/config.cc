@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "lib/config/service/parse.h"
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/document.h"
 #include "tools/maglbctl/render/human.h"
@@ -25,7 +26,39 @@ Failure refused(Failure failure, const std::string& document, const std::string&
 
 constexpr const char* kStays = "refused; the running configuration stays as it was";
 
+Failure refused(const yaml::Problems& problems, const std::string& document) {
+  Failure failure;
+  failure.code = ExitCode::kInvalidConfig;
+  failure.document = document;
+  for (const yaml::Problem& problem : problems.list()) {
+    failure.positions.push_back({problem.mark.line, problem.mark.column, escaped(problem.message)});
+  }
+  return failure;
+}
+
+// Judged here, by the parser that the control plane has too: needs no daemon.
 Outcome<std::string> check(const Session& session, const std::string& file) {
+  const auto document = read_document(file);
+  if (!document) {
+    return tl::unexpected(document.error());
+  }
+  const auto config = parse_service_config(document->text, document->name);
+  if (!config) {
+    return tl::unexpected(refused(config.error(), document->name));
+  }
+  std::size_t backends = 0;
+  for (const PoolConfig& pool : config->pools) {
+    backends += pool.backends.size();
+  }
+  const Json valid = {{"valid", true},
+                      {"services", config->services.size()},
+                      {"pools", config->pools.size()},
+                      {"backends", backends}};
+  return shown(session, valid, [&](const Json& answer) { return render_check(document->name, answer); });
+}
+
+// Judged by the running control plane, which may be of another version than this tool.
+Outcome<std::string> check_by_daemon(const Session& session, const std::string& file) {
   const auto document = read_document(file);
   if (!document) {
     return tl::unexpected(document.error());
@@ -52,7 +85,7 @@ Outcome<std::string> reload(const Session& session) {
   return shown(session, answer, [](const Json& applied) { return render_applied("reload", applied); });
 }
 
-Outcome<std::string> apply(const Session& session, const std::string& file) {
+Outcome<std::string> apply_file(const Session& session, const std::string& file) {
   const auto document = read_document(file);
   if (!document) {
     return tl::unexpected(document.error());
@@ -87,13 +120,37 @@ Outcome<std::string> show(const Session& session) {
   return session.json ? render_json(Json{{"document", *yaml}}) : document_shown(*yaml);
 }
 
-void add_file_verb(CLI::App& noun, Action& chosen, const std::string& name, const Help& help,
-                   Outcome<std::string> (*run)(const Session&, const std::string&)) {
-  CLI::App& verb = add_verb(noun, name, help);
+using FileAction = Outcome<std::string> (*)(const Session&, const std::string&);
+
+void add_check(CLI::App& noun, Action& chosen) {
+  struct Arguments {
+    std::string file;
+    bool daemon = false;
+  };
+  CLI::App& verb =
+      add_verb(noun, "check",
+               {.description = "Is this file a valid configuration; changes nothing",
+                .arguments = "FILE",
+                .examples = {"config check maglb.yaml", "config check --daemon - < maglb.yaml"}});
+  auto given = std::make_shared<Arguments>();
+  verb.add_option("FILE", given->file)->required();
+  verb.add_flag("--daemon", given->daemon, "Ask the running control plane; without it none is needed");
+  verb.callback([&chosen, given] {
+    const FileAction run = given->daemon ? check_by_daemon : check;
+    chosen = [given, run](const Session& session) { return run(session, given->file); };
+  });
+}
+
+void add_apply(CLI::App& noun, Action& chosen) {
+  CLI::App& verb = add_verb(
+      noun, "apply",
+      {.description = "Makes this file the running configuration, all of it or nothing",
+       .arguments = "FILE",
+       .examples = {"config apply maglb.yaml", "config show | sed s/web1/web9/ | maglbctl config apply -"}});
   auto file = std::make_shared<std::string>();
   verb.add_option("FILE", *file)->required();
   verb.callback(
-      [&chosen, file, run] { chosen = [file, run](const Session& session) { return run(session, *file); }; });
+      [&chosen, file] { chosen = [file](const Session& session) { return apply_file(session, *file); }; });
 }
 
 void add_plain_verb(CLI::App& noun, Action& chosen, const std::string& name, const Help& help,
@@ -105,17 +162,8 @@ void add_plain_verb(CLI::App& noun, Action& chosen, const std::string& name, con
 
 void add_config(CLI::App& root, Action& chosen) {
   CLI::App& noun = add_noun(root, "config", "The document that says what maglb serves");
-  add_file_verb(noun, chosen, "check",
-                {.description = "Is this file a valid configuration; changes nothing",
-                 .arguments = "FILE",
-                 .examples = {"config check maglb.yaml", "config check - < maglb.yaml"}},
-                check);
-  add_file_verb(
-      noun, chosen, "apply",
-      {.description = "Makes this file the running configuration, all of it or nothing",
-       .arguments = "FILE",
-       .examples = {"config apply maglb.yaml", "config show | sed s/web1/web9/ | maglbctl config apply -"}},
-      apply);
+  add_check(noun, chosen);
+  add_apply(noun, chosen);
   add_plain_verb(noun, chosen, "show",
                  {.description = "The running configuration, with the changes made at run time",
                   .arguments = "",

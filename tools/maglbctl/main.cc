@@ -68,8 +68,9 @@ int finish_parse(const CLI::App& root, const CLI::ParseError& error) {
 
 int report(const Failure& failure) {
   for (const Position& position : failure.positions) {
-    fmt::print(stderr, "{}:{}:{}: {}\n", escaped(failure.document), position.line, position.column,
-               position.message);
+    // Line 0 is the document as a whole, as when it is empty.
+    const std::string place = position.line == 0 ? "" : fmt::format("{}:{}:", position.line, position.column);
+    fmt::print(stderr, "{}:{} {}\n", escaped(failure.document), place, position.message);
   }
   if (!failure.message.empty()) {
     fmt::print(stderr, "maglbctl: {}\n", failure.message);

@@ -19,6 +19,8 @@ using yaml::MapReader;
 using yaml::Node;
 using yaml::Problems;
 
+constexpr yaml::Word<int> kVersions[] = {{"1", 1}};
+
 void read_cores(const Field& field, MachineConfig& config) {
   if (!field.present()) {
     return;
@@ -156,8 +158,8 @@ void read_limits(const Field& flow_table, const Field& limits, MachineConfig& co
 
 void read_config(const Node& root, MachineConfig& config, Problems& problems) {
   MapReader map(root, "", problems);
-  uint64_t version = 0;
-  map.optional("version").integer(1, 1, version);
+  int version = 0;
+  map.optional("version").word<int>(kVersions, version);
   read_cores(map.required("cores"), config);
   read_tunnel_source(map.optional("tunnel_source"), config);
   read_ports(map.required("ports"), config);

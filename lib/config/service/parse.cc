@@ -3,8 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <optional>
+#include <initializer_list>
 
 #include "lib/config/fields.h"
 #include "lib/config/service/marks.h"
@@ -37,6 +36,8 @@ constexpr Word<OnFailure> kOnFailure[] = {{"reschedule", OnFailure::kReschedule}
 constexpr Word<Protocol> kProtocols[] = {{"tcp", Protocol::kTcp}, {"udp", Protocol::kUdp}};
 constexpr std::string_view kLaterProtocols[] = {"any"};
 
+constexpr Word<int> kVersions[] = {{"1", 1}};
+
 constexpr uint64_t kMaxPort = 65535;
 
 // "200" or "200-399".
@@ -57,6 +58,14 @@ void read_status(const Field& field, ProbeConfig& probe) {
   probe.status_high = static_cast<uint16_t>(*high);
 }
 
+void refuse(std::initializer_list<const Field*> fields, std::string_view why) {
+  for (const Field* field : fields) {
+    if (field->present()) {
+      field->problem(why);
+    }
+  }
+}
+
 void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
   marks.self = field.mark();
   if (!field.present()) {
@@ -74,10 +83,14 @@ void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
   const Field fall = map.optional("fall");
   map.finish();
 
+  marks = {field.mark(),    port.mark(),    path.mark(), host.mark(), status.mark(),
+           interval.mark(), timeout.mark(), rise.mark(), fall.mark()};
+  if (probe.type == ProbeType::kNone) {
+    refuse({&port, &path, &host, &status, &interval, &timeout, &rise, &fall},
+           "has no meaning with type none");
+    return;
+  }
   port.integer(1, kMaxPort, probe.port);
-  path.string(probe.path);
-  host.string(probe.host);
-  read_status(status, probe);
   interval.duration(kMinProbeInterval, kMaxProbeInterval, probe.interval);
   if (!timeout.present()) {
     probe.timeout = std::min(probe.timeout, probe.interval);
@@ -85,21 +98,12 @@ void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
   timeout.duration(kMinProbeTimeout, kMaxProbeInterval, probe.timeout);
   rise.integer(1, kMaxProbeCount, probe.rise);
   fall.integer(1, kMaxProbeCount, probe.fall);
-  marks = {field.mark(),    port.mark(),    path.mark(), host.mark(), status.mark(),
-           interval.mark(), timeout.mark(), rise.mark(), fall.mark()};
-
-  if (probe.type == ProbeType::kNone) {
-    for (const Field* extra : {&port, &path, &host, &status, &interval, &timeout, &rise, &fall}) {
-      if (extra->present()) {
-        extra->problem("has no meaning with type none");
-      }
-    }
-  } else if (probe.type == ProbeType::kTcp) {
-    for (const Field* extra : {&path, &host, &status}) {
-      if (extra->present()) {
-        extra->problem("has a meaning with type http only");
-      }
-    }
+  if (probe.type == ProbeType::kHttp) {
+    path.string(probe.path);
+    host.string(probe.host);
+    read_status(status, probe);
+  } else {
+    refuse({&path, &host, &status}, "has a meaning with type http only");
   }
 }
 
@@ -202,16 +206,10 @@ void read_service(const Node& node, const FlowTimeouts& timeouts, ServiceConfig&
                             on_failure.mark(), own_timeouts.mark()});
 }
 
-void read_version(const Field& field) {
-  uint64_t version = 0;
-  if (field.integer(0, UINT64_MAX, version) && version != 1) {
-    field.problem(fmt::format("expected 1: this program does not know format {}", version));
-  }
-}
-
 void read_config(const Node& root, ServiceConfig& config, ServiceConfigMarks& marks, Problems& problems) {
   MapReader map(root, "", problems);
-  read_version(map.required("version"));
+  int version = 0;
+  map.required("version").word<int>(kVersions, version);
   map.optional("seed").integer(0, UINT64_MAX, config.seed);
   FlowTimeouts timeouts;
   read_timeouts(map.optional("timeouts"), timeouts);

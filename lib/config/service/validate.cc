@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_map>
 
+#include "lib/base/prime.h"
 #include "lib/config/fields.h"
 #include "lib/yaml/text.h"
 
@@ -21,7 +22,7 @@ using yaml::Mark;
 // What is wrong with an address that packets are sent to, or empty.
 std::string_view address_fault(const IpAddress& address) {
   if (!address.is_v4() && !address.is_unspecified()) {
-    return "IPv6 is not available in this version";
+    return "is IPv6, which is not available in this version";
   }
   if (address.is_unspecified() || address.bytes[12] == 0) {
     return "is unspecified (0.0.0.0/8)";
@@ -314,18 +315,6 @@ Result<void> validate(const ServiceConfig& config) {
     return fail(ErrorKind::kInvalid, problems.list().front().message);
   }
   return {};
-}
-
-bool is_prime(uint32_t number) {
-  if (number < 4) {
-    return number >= 2;
-  }
-  for (uint64_t divisor = 2; divisor * divisor <= number; ++divisor) {
-    if (number % divisor == 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace maglb

@@ -14,6 +14,4 @@ void validate(const ServiceConfig& config, const ServiceConfigMarks& marks, yaml
 // For a config that was changed in memory: the first broken promise, as "pool web: backend web3: ...".
 Result<void> validate(const ServiceConfig& config);
 
-bool is_prime(uint32_t number);
-
 }  // namespace maglb

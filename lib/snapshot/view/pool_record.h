@@ -27,9 +27,9 @@ struct PlaceRecord {
   uint32_t next_hop_routed = 0;
   uint32_t next_hop_direct = 0;
   BackendState state = BackendState::kDown;
-  // Removed: the sweeps' passes when that was first seen, kNotSeen before.
+  // Removed: the sweeps' rounds when that was first seen, kNotSeen before.
   static constexpr uint64_t kNotSeen = ~uint64_t{0};
-  uint64_t removed_at_pass = kNotSeen;
+  uint64_t removed_in_round = kNotSeen;
 };
 
 struct PoolRecord {

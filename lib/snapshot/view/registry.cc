@@ -57,15 +57,15 @@ struct Registry::State {
   IndexPool backend_counters;
 
   // The record without the removed places that no flow can name any more.
-  PoolRecord collected(PoolRecord record, uint64_t passes, const std::function<bool(BackendId)>& in_use) {
+  PoolRecord collected(PoolRecord record, uint64_t rounds, const std::function<bool(BackendId)>& in_use) {
     for (size_t i = 0; i < record.places.size(); ++i) {
       PlaceRecord& place = record.places[i];
       if (place.life != PlaceRecord::Life::kRemoved) {
         continue;
       }
-      if (place.removed_at_pass == PlaceRecord::kNotSeen) {
-        place.removed_at_pass = passes;
-      } else if (passes >= place.removed_at_pass + 2 && !in_use({record.number, static_cast<uint16_t>(i)})) {
+      if (place.removed_in_round == PlaceRecord::kNotSeen) {
+        place.removed_in_round = rounds;
+      } else if (rounds >= place.removed_in_round + 2 && !in_use({record.number, static_cast<uint16_t>(i)})) {
         give_back(place);
         place = PlaceRecord{};
       }
@@ -103,7 +103,7 @@ class Transaction {
     for (const uint32_t number : taken_pool_numbers_) {
       pool_numbers_.give_back(number);
     }
-    for (const uint32_t index : fresh_service_counters) {
+    for (const uint32_t index : taken_service_counters_) {
       service_counters_.give_back(index);
     }
     for (const uint32_t index : fresh_backend_counters) {
@@ -140,16 +140,25 @@ class Transaction {
   }
 
   Result<uint32_t> take_service_counter() {
+    if (!gone_service_counters.empty()) {
+      fresh_service_counters.push_back(gone_service_counters.back());
+      gone_service_counters.pop_back();
+      return fresh_service_counters.back();
+    }
     const auto index = service_counters_.take();
     if (!index) {
       return fail(ErrorKind::kInvalid, fmt::format("more than {} services", limits_.services));
     }
+    taken_service_counters_.push_back(*index);
     fresh_service_counters.push_back(*index);
     return *index;
   }
 
   std::vector<uint32_t> fresh_service_counters;
   std::vector<uint32_t> fresh_backend_counters;
+  // Of services that end with this change: the first to be given out again, so that as many services
+  // as there may be can all be replaced at once.
+  std::vector<uint32_t> gone_service_counters;
 
  private:
   // A name that lives on with its address keeps its place; one that comes back while its place waits
@@ -170,7 +179,7 @@ class Transaction {
         wanted.erase(match);
       } else if (place.life == PlaceRecord::Life::kLive) {
         place.life = PlaceRecord::Life::kRemoved;
-        place.removed_at_pass = PlaceRecord::kNotSeen;
+        place.removed_in_round = PlaceRecord::kNotSeen;
       }
     }
     for (const auto& [name, backend] : wanted) {
@@ -230,6 +239,7 @@ class Transaction {
   IndexPool& service_counters_;
   IndexPool& backend_counters_;
   std::vector<uint32_t> taken_pool_numbers_;
+  std::vector<uint32_t> taken_service_counters_;
   std::vector<uint32_t> taken_next_hops_;
   bool committed_ = false;
 };
@@ -242,7 +252,7 @@ PoolRecord removed_record(const PoolRecord& before) {
   for (PlaceRecord& place : record.places) {
     if (place.life == PlaceRecord::Life::kLive) {
       place.life = PlaceRecord::Life::kRemoved;
-      place.removed_at_pass = PlaceRecord::kNotSeen;
+      place.removed_in_round = PlaceRecord::kNotSeen;
     }
   }
   return record;
@@ -318,12 +328,27 @@ Result<Records> pools_after(const Change& change, const Records& before, Transac
   return pools;
 }
 
+std::vector<uint32_t> counters_of_gone(const Change& change, const Services& before) {
+  std::set<ServiceRecord::Identity> after;
+  for (const ServiceSpec& spec : change.services.value_or(std::vector<ServiceSpec>{})) {
+    after.insert(ServiceRecord::identity_of(spec));
+  }
+  std::vector<uint32_t> counters;
+  for (const auto& [identity, service] : before) {
+    if (!after.contains(identity)) {
+      counters.push_back(service.counter);
+    }
+  }
+  return counters;
+}
+
 Result<Services> services_after(const Change& change, const Services& before, uint32_t& next_id,
                                 Transaction& transaction) {
   if (!gives_services(change)) {
     return before;
   }
   Services services;
+  transaction.gone_service_counters = counters_of_gone(change, before);
   for (const ServiceSpec& spec : change.services.value_or(std::vector<ServiceSpec>{})) {
     const auto identity = ServiceRecord::identity_of(spec);
     const auto old = before.find(identity);
@@ -428,7 +453,15 @@ Registry::Registry(Limits limits, NextHopSource& next_hops, std::vector<std::pmr
   }
 }
 
-Registry::~Registry() = default;
+Registry::~Registry() {
+  for (const auto& [name, record] : state_->pools) {
+    for (const PlaceRecord& place : record->places) {
+      if (place.life != PlaceRecord::Life::kVacant) {
+        state_->give_back(place);
+      }
+    }
+  }
+}
 
 Result<Registry::Applied> Registry::apply(const Change& change) try {
   State& state = *state_;
@@ -471,10 +504,8 @@ Result<Registry::Applied> Registry::apply(const Change& change) try {
 
   // From here on nothing can fail.
   transaction.commit();
-  for (const auto& [identity, service] : state.services) {
-    if (!services->contains(identity)) {
-      state.service_counters.give_back(service.counter);
-    }
+  for (const uint32_t index : transaction.gone_service_counters) {
+    state.service_counters.give_back(index);
   }
   state.pools = std::move(*pools);
   state.services = std::move(*services);
@@ -541,11 +572,11 @@ std::optional<std::string> Registry::service_name(uint32_t service_id) const {
   return std::nullopt;
 }
 
-void Registry::collect(uint64_t passes, const std::function<bool(BackendId)>& in_use) {
+void Registry::collect(uint64_t rounds, const std::function<bool(BackendId)>& in_use) {
   State& state = *state_;
   for (auto at = state.pools.begin(); at != state.pools.end();) {
     if (has_removed_places(*at->second)) {
-      at->second = std::make_shared<const PoolRecord>(state.collected(*at->second, passes, in_use));
+      at->second = std::make_shared<const PoolRecord>(state.collected(*at->second, rounds, in_use));
     }
     if (at->second->removed && !has_removed_places(*at->second)) {
       state.pool_numbers.give_back(at->second->number);

@@ -4,9 +4,8 @@
 //
 // Numbers handed out:
 //   - pool numbers and, in each pool, backend places: what flows name. A number that is given up is
-//     quarantined until every worker's sweep has passed its whole flow table twice since (one pass
-//     may have been under way), and, where a service keeps the flows of removed backends, until no
-//     flow names it.
+//     quarantined until every worker's sweep has passed its whole flow table since, and, where a service
+//     keeps the flows of removed backends, until no flow names it.
 //   - service ids: counted up, never reused. The id of a service lasts as long as its name, address,
 //     protocol and port.
 //   - counter indexes of services and backends, next hop indexes: reused at once.
@@ -68,7 +67,7 @@ class Registry {
   // `sockets`: one memory resource for each NUMA socket with workers. REQUIRES: not empty; they and
   // `next_hops` outlive the registry and every snapshot it made.
   Registry(Limits limits, NextHopSource& next_hops, std::vector<std::pmr::memory_resource*> sockets);
-  ~Registry();
+  ~Registry();  // gives its next hops back
   Registry(const Registry&) = delete;
   Registry& operator=(const Registry&) = delete;
 
@@ -92,10 +91,10 @@ class Registry {
   std::optional<BackendName> name_of(BackendId id) const;
   std::optional<std::string> service_name(uint32_t service_id) const;
 
-  // How far every worker's sweep has come: `passes` is the smallest number of whole passes of all
-  // workers; `in_use(id)` says whether a pass since has seen a flow of a removed backend. Frees what
-  // no flow can name any more. Cheap when nothing waits.
-  void collect(uint64_t passes, const std::function<bool(BackendId)>& in_use);
+  // `rounds`: how many rounds the workers' sweeps have ended (lib/flow/sweep_rounds.h); two more, as one
+  // is under way, free what was removed. `in_use(id)`: whether a pass since has seen a flow of a removed
+  // backend. Call it after the snapshot is published. Cheap when nothing waits.
+  void collect(uint64_t rounds, const std::function<bool(BackendId)>& in_use);
   size_t quarantined() const;
 
  private:

@@ -27,7 +27,7 @@ Json web2() {
 
 Json status() {
   return Json::parse(R"({"version": "0.1.0", "uptime_seconds": 90061, "ready": true, "generation": 17,
-    "dataplane": {"connected": true, "version": "0.1.0", "generation": 17, "workers": 2, "uptime_seconds": 192,
+    "dataplane": {"connected": true, "version": "maglb-dataplane 0.1.0", "generation": 17, "workers": 2, "uptime_seconds": 192,
                   "error": null},
     "config": {"file": "/etc/maglb/maglb.yaml", "source": "file", "applied_at": "2026-11-21T03:00:00Z"},
     "services": 2, "pools": 1, "backends": {"total": 3, "up": 1, "unhealthy": 1, "drain": 1, "down": 0},
@@ -38,7 +38,7 @@ TEST(RenderStatus, SaysWhatRuns) {
   EXPECT_EQ(shown(render_status(status(), kNoColour)),
             R"(ready          yes
 control plane  version 0.1.0, up 1d01h
-dataplane      connected, version 0.1.0, 2 workers, up 3m12s
+dataplane      connected, maglb-dataplane 0.1.0, 2 workers, up 3m12s
 generation     17, which the dataplane runs
 configuration  /etc/maglb/maglb.yaml, as the file says, applied 2026-11-21T03:00:00Z
 services       2

@@ -12,7 +12,7 @@ Cell dataplane_cell(const Json& dataplane) {
   if (!is_true(dataplane, "connected")) {
     return {error == "-" ? "not connected" : fmt::format("not connected: {}", error), Tone::kBad};
   }
-  std::string line = fmt::format("connected, version {}, {} workers, up {}", text(dataplane, "version"),
+  std::string line = fmt::format("connected, {}, {} workers, up {}", text(dataplane, "version"),
                                  text(dataplane, "workers"), duration(dataplane, "uptime_seconds"));
   if (error != "-") {
     return {fmt::format("{}; {}", line, error), Tone::kBad};

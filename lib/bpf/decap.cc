@@ -1,0 +1,339 @@
+#include "lib/bpf/decap.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+
+#include "lib/bpf/attachment.h"
+#include "lib/bpf/decap_maps.h"
+#include "lib/bpf/libbpf_options.h"
+#include "lib/bpf/objects.h"
+
+namespace maglb {
+namespace {
+
+// Our place among the TC filters of an interface's ingress.
+constexpr uint32_t kTcPriority = 27757;
+constexpr uint32_t kTcHandle = 1;
+
+constexpr std::array<std::string_view, MAGLB_DECAP_COUNTERS_COUNT> kCounterNames = {
+    "decapsulated",  "passed_source",     "passed_not_for_us", "passed_fragment", "dropped_outer",
+    "dropped_inner", "dropped_not_local", "dropped_ecn",       "dropped_error"};
+
+tl::unexpected<Error> within(const std::string& interface, Error&& error) {
+  return tl::unexpected<Error>(std::move(error).within(interface));
+}
+
+void init_ingress(bpf_tc_hook& hook, int ifindex) {
+  init_options(hook);
+  hook.ifindex = ifindex;
+  hook.attach_point = BPF_TC_INGRESS;
+}
+
+// The program at our place among the TC filters, if any.
+Result<std::optional<BpfProgram>> find_tc(int ifindex) {
+  const LibbpfLog quiet;
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
+  bpf_tc_opts options;
+  init_options(options);
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
+  const int rc = bpf_tc_query(&hook, &options);
+  if (rc == -ENOENT || rc == -EINVAL) {
+    return std::nullopt;  // no such filter, or not even the queueing discipline it would be in
+  }
+  if (rc < 0) {
+    return fail_errno("asking for TC filters", -rc);
+  }
+  auto program = open_program(options.prog_id);
+  if (!program) {
+    return tl::unexpected<Error>(std::move(program.error()));
+  }
+  return std::move(*program);
+}
+
+Result<void> attach_tc(int ifindex, int program_fd) {
+  const LibbpfLog log;
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
+  if (const int rc = bpf_tc_hook_create(&hook); rc < 0 && rc != -EEXIST) {
+    return fail_errno("adding a clsact queueing discipline", -rc);
+  }
+  bpf_tc_opts options;
+  init_options(options);
+  options.prog_fd = program_fd;
+  options.flags = BPF_TC_F_REPLACE;
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
+  if (const int rc = bpf_tc_attach(&hook, &options); rc < 0) {
+    return fail_errno("attaching a TC filter", -rc);
+  }
+  return {};
+}
+
+// The clsact queueing discipline stays: others may have their filters in it.
+Result<void> detach_tc(int ifindex) {
+  const LibbpfLog log;
+  bpf_tc_hook hook;
+  init_ingress(hook, ifindex);
+  bpf_tc_opts options;
+  init_options(options);
+  options.handle = kTcHandle;
+  options.priority = kTcPriority;
+  if (const int rc = bpf_tc_detach(&hook, &options); rc < 0) {
+    return fail_errno("detaching a TC filter", -rc);
+  }
+  return {};
+}
+
+// What is in the two places that could be ours.
+struct Places {
+  int ifindex = 0;
+  std::optional<XdpAttachment> xdp;
+  std::optional<BpfProgram> tc;
+
+  bool xdp_is_ours() const { return xdp && xdp->program.name == MAGLB_DECAP_XDP; }
+  bool tc_is_ours() const { return tc && tc->name == MAGLB_DECAP_TC; }
+};
+
+Result<Places> look_at(const std::string& interface) {
+  const auto ifindex = interface_index(interface);
+  if (!ifindex) {
+    return tl::unexpected<Error>(ifindex.error());
+  }
+  auto xdp = find_xdp(*ifindex);
+  if (!xdp) {
+    return within(interface, std::move(xdp.error()));
+  }
+  auto tc = find_tc(*ifindex);
+  if (!tc) {
+    return within(interface, std::move(tc.error()));
+  }
+  return Places{*ifindex, std::move(*xdp), std::move(*tc)};
+}
+
+Result<void> refuse_foreign(const std::string& interface, const Places& places, DecapMode mode) {
+  if (mode != DecapMode::kTc && places.xdp && !places.xdp_is_ours()) {
+    return fail(ErrorKind::kConflict, foreign_program(interface, "an XDP", places.xdp->program));
+  }
+  if (places.tc && !places.tc_is_ours()) {
+    return fail(ErrorKind::kConflict, foreign_program(interface, "a TC", *places.tc));
+  }
+  return {};
+}
+
+maglb_decap_prefix to_wire(const DecapPrefix& prefix) {
+  maglb_decap_prefix wire{};
+  wire.length = prefix.length;
+  std::copy_n(prefix.address.bytes.begin() + 12, 4, wire.address);
+  return wire;
+}
+
+Result<BpfObject> load_with(const std::vector<DecapPrefix>& from) {
+  auto object = BpfObject::load(decap_object(), "maglb_decap");
+  if (!object) {
+    return object;
+  }
+  const uint8_t value = 1;
+  for (const DecapPrefix& prefix : from) {
+    const maglb_decap_prefix key = to_wire(prefix);
+    const int rc = bpf_map_update_elem(object->map_fd(MAGLB_DECAP_FROM), &key, &value, BPF_ANY);
+    if (rc < 0) {
+      return fail_errno(fmt::format("allowing outer sources {}", prefix.to_string()), -rc);
+    }
+  }
+  return object;
+}
+
+// In the driver if it can; else where the mode says. Ours that is already there is replaced where it is:
+// the kernel does not have both modes at once.
+Result<DecapPlace> attach_somewhere(const Places& places, const BpfObject& object, DecapMode mode) {
+  const int xdp_fd = object.program_fd(MAGLB_DECAP_XDP);
+  const auto to_tc = [&] {
+    return attach_tc(places.ifindex, object.program_fd(MAGLB_DECAP_TC)).map([] { return DecapPlace::kTc; });
+  };
+  if (mode == DecapMode::kTc) {
+    return to_tc();
+  }
+  if (places.xdp) {
+    const XdpMode there = places.xdp->mode;
+    return attach_xdp(places.ifindex, xdp_fd, there, &*places.xdp).map([&] {
+      return there == XdpMode::kGeneric ? DecapPlace::kXdpGeneric : DecapPlace::kXdpNative;
+    });
+  }
+  if (attach_xdp(places.ifindex, xdp_fd, XdpMode::kNative, nullptr)) {
+    return DecapPlace::kXdpNative;
+  }
+  if (mode == DecapMode::kAuto) {
+    return to_tc();
+  }
+  return attach_xdp(places.ifindex, xdp_fd, XdpMode::kGeneric, nullptr).map([] {
+    return DecapPlace::kXdpGeneric;
+  });
+}
+
+Result<std::vector<DecapPrefix>> read_prefixes(int map_fd) {
+  std::vector<DecapPrefix> prefixes;
+  maglb_decap_prefix key{};
+  maglb_decap_prefix* previous = nullptr;
+  for (uint32_t i = 0; i <= MAGLB_DECAP_MAX_PREFIXES; ++i) {
+    maglb_decap_prefix next{};
+    const int rc = bpf_map_get_next_key(map_fd, previous, &next);
+    if (rc == -ENOENT) {
+      break;
+    }
+    if (rc < 0) {
+      return fail_errno("reading the allowed outer sources", -rc);
+    }
+    const std::array<uint8_t, 4> v4 = {next.address[0], next.address[1], next.address[2], next.address[3]};
+    prefixes.push_back({IpAddress::v4(v4), static_cast<uint8_t>(next.length)});
+    key = next;
+    previous = &key;
+  }
+  std::sort(prefixes.begin(), prefixes.end());
+  return prefixes;
+}
+
+Result<void> read_maps(const BpfProgram& program, DecapStatus& status) {
+  auto from = open_map(program, MAGLB_DECAP_FROM);
+  auto counters = open_map(program, MAGLB_DECAP_COUNTERS);
+  if (!from || !counters) {
+    return tl::unexpected<Error>(!from ? from.error() : counters.error());
+  }
+  auto prefixes = read_prefixes(from->get());
+  const auto values = read_counters(counters->get(), MAGLB_DECAP_COUNTERS_COUNT);
+  if (!prefixes || !values) {
+    return tl::unexpected<Error>(!prefixes ? prefixes.error() : values.error());
+  }
+  status.from = std::move(*prefixes);
+  for (size_t i = 0; i < kCounterNames.size(); ++i) {
+    status.counters.emplace_back(kCounterNames[i], (*values)[i]);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<DecapPrefix> DecapPrefix::parse(std::string_view text) {
+  DecapPrefix prefix;
+  const size_t slash = text.find('/');
+  const auto address = IpAddress::parse(text.substr(0, slash));
+  if (!address) {
+    return tl::unexpected<Error>(address.error());
+  }
+  if (!address->is_v4()) {
+    return fail(ErrorKind::kInvalid, fmt::format("{} is not an IPv4 prefix", text));
+  }
+  prefix.address = *address;
+  if (slash != std::string_view::npos) {
+    const std::string_view digits = text.substr(slash + 1);
+    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), prefix.length);
+    if (error != std::errc() || end != digits.end() || prefix.length > 32) {
+      return fail(ErrorKind::kInvalid, fmt::format("{}: the prefix length is not in 0..32", text));
+    }
+  }
+  const uint64_t mask = (uint64_t{1} << (32 - prefix.length)) - 1;
+  if ((prefix.address.to_v4().host() & mask) != 0) {
+    return fail(ErrorKind::kInvalid, fmt::format("{} has bits set beyond its length", text));
+  }
+  return prefix;
+}
+
+std::string DecapPrefix::to_string() const {
+  return fmt::format("{}/{}", address.to_string(), length);
+}
+
+std::string_view to_string(DecapPlace place) {
+  switch (place) {
+    case DecapPlace::kXdpNative:
+      return "xdp";
+    case DecapPlace::kXdpGeneric:
+      return "xdp-generic";
+    case DecapPlace::kTc:
+      return "tc";
+  }
+  return "?";
+}
+
+Result<DecapPlace> attach_decap(const std::string& interface, const std::vector<DecapPrefix>& from,
+                                DecapMode mode) {
+  const auto places = look_at(interface);
+  if (!places) {
+    return tl::unexpected<Error>(places.error());
+  }
+  if (auto free = refuse_foreign(interface, *places, mode); !free) {
+    return tl::unexpected<Error>(std::move(free.error()));
+  }
+  const auto object = load_with(from);
+  if (!object) {
+    return within(interface, Error(object.error()));
+  }
+  auto place = attach_somewhere(*places, *object, mode);
+  if (!place) {
+    return within(interface, std::move(place.error()));
+  }
+  // An older one of ours in the other place goes last: what one has stripped the other does not see.
+  auto cleaned = Result<void>();
+  if (*place == DecapPlace::kTc && places->xdp_is_ours()) {
+    cleaned = detach_xdp(places->ifindex, *places->xdp);
+  } else if (*place != DecapPlace::kTc && places->tc_is_ours()) {
+    cleaned = detach_tc(places->ifindex);
+  }
+  if (!cleaned) {
+    return within(interface, std::move(cleaned.error()));
+  }
+  return place;
+}
+
+Result<void> detach_decap(const std::string& interface) {
+  const auto places = look_at(interface);
+  if (!places) {
+    return tl::unexpected<Error>(places.error());
+  }
+  if (!places->xdp_is_ours() && !places->tc_is_ours()) {
+    if (auto free = refuse_foreign(interface, *places, DecapMode::kAuto); !free) {
+      return free;
+    }
+    return fail(ErrorKind::kNotFound, fmt::format("interface {} has no maglb-decap", interface));
+  }
+  if (places->xdp_is_ours()) {
+    if (auto detached = detach_xdp(places->ifindex, *places->xdp); !detached) {
+      return within(interface, std::move(detached.error()));
+    }
+  }
+  if (places->tc_is_ours()) {
+    if (auto detached = detach_tc(places->ifindex); !detached) {
+      return within(interface, std::move(detached.error()));
+    }
+  }
+  return {};
+}
+
+Result<std::optional<DecapStatus>> decap_status(const std::string& interface) {
+  const auto places = look_at(interface);
+  if (!places) {
+    return tl::unexpected<Error>(places.error());
+  }
+  if (!places->xdp_is_ours() && !places->tc_is_ours()) {
+    return std::nullopt;
+  }
+  DecapStatus status;
+  status.interface = interface;
+  status.place = DecapPlace::kTc;
+  if (places->xdp_is_ours()) {
+    status.place = places->xdp->mode == XdpMode::kGeneric ? DecapPlace::kXdpGeneric : DecapPlace::kXdpNative;
+  }
+  const BpfProgram& program = places->xdp_is_ours() ? places->xdp->program : *places->tc;
+  status.program_id = program.id;
+  if (auto read = read_maps(program, status); !read) {
+    return within(interface, std::move(read.error()));
+  }
+  return status;
+}
+
+}  // namespace maglb

@@ -1,0 +1,155 @@
+// A balancer of one pool on the bench: two services on it (tcp/80 by ipip, udp/53 and tcp/81 by l2), two
+// ports and as many workers as asked. The snapshot is put together by hand, so that a test may set any
+// state of a backend and any table.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "lib/lb/pipeline.h"
+#include "tests/support/packet_builder.h"
+
+namespace maglb::testing {
+
+inline IpAddress address(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
+  return IpAddress::v4(std::array<uint8_t, 4>{a, b, c, d});
+}
+
+struct Outcome {
+  Verdict verdict = Verdict::kPending;
+  uint8_t out_port = 0;
+  Bytes frame;  // as it is afterwards
+};
+
+class Rig {
+ public:
+  static constexpr uint16_t kBackends = 4;
+
+  explicit Rig(size_t workers = 1, size_t flow_entries = 4096) : next_hops(2 * kBackends) {
+    for (uint16_t i = 0; i < kBackends; ++i) {
+      next_hops.set(i, {mac_of(i, true), 1});
+      next_hops.set(kBackends + i, {mac_of(i, false), 1});
+    }
+    ports[0].mac = MacAddress{{2, 0, 0, 0, 0, 0xaa}};
+    ports[1].mac = MacAddress{{2, 0, 0, 0, 0, 0xbb}};
+    for (size_t i = 0; i < workers; ++i) {
+      buckets_.emplace_back(FlowTable::buckets_for(flow_entries));
+      tables_.push_back(std::make_unique<FlowTable>(buckets_.back()));
+      views_.push_back(tables_.back().get());
+      counters_.push_back(std::make_unique<WorkerCounters>(8, kBackends));
+    }
+    for (size_t i = 0; i < workers; ++i) {
+      workers_.push_back(std::make_unique<WorkerContext>(WorkerContext{
+          *tables_[i], views_, *counters_[i], next_hops, ports, SipKey{1, 2}, address(10, 0, 0, 2)}));
+    }
+    publish();
+  }
+
+  // What the next publish() shows.
+  std::array<PlaceState, kBackends> states{};
+  std::vector<uint16_t> slots = {0};
+  bool keep_on_failure = false;
+  bool track_flows = true;
+  uint32_t first_service_id = 1;
+
+  void publish() {
+    auto* const memory = std::pmr::get_default_resource();
+    auto pool = std::make_shared<PoolView>(memory);
+    pool->number = 1;
+    pool->keep_on_failure = keep_on_failure;
+    pool->slots.assign(slots.begin(), slots.end());
+    for (uint16_t i = 0; i < kBackends; ++i) {
+      pool->backends.push_back({address(10, 0, 1, static_cast<uint8_t>(11 + i)), i,
+                                static_cast<uint32_t>(kBackends + i), i, states[i]});
+    }
+    auto index = std::make_shared<ServiceIndex>(memory);
+    add_service(*index, 0, Protocol::kTcp, 80, ForwardMode::kIpip);
+    add_service(*index, 1, Protocol::kUdp, 53, ForwardMode::kL2);
+    add_service(*index, 2, Protocol::kTcp, 81, ForwardMode::kL2);
+    Snapshot::Pools pools(memory);
+    pools.resize(2);
+    pools[1] = pool;
+    snapshot_ = std::make_unique<Snapshot>(1, index, std::move(pools));
+  }
+
+  // The frame lies in a heap block of exactly its size and rooms, so that a sanitizer sees every byte
+  // beside it.
+  Outcome run(const Bytes& frame, size_t worker = 0, uint16_t headroom = 128, uint16_t tailroom = 0) {
+    const size_t size = headroom + frame.size() + tailroom;
+    const auto block = std::make_unique<uint8_t[]>(std::max<size_t>(size, 1));
+    std::copy(frame.begin(), frame.end(), block.get() + headroom);
+    Batch batch;
+    batch.clear();
+    batch.add({block.get() + headroom, static_cast<uint16_t>(frame.size()), headroom, tailroom, 0});
+    process(batch, *snapshot_, *workers_[worker], now);
+    const Packet& packet = batch.packets[0];
+    Outcome result{batch.verdicts[0], batch.out_ports[0], {packet.data, packet.data + packet.length}};
+    settle(batch, worker);
+    return result;
+  }
+
+  // The caller's part of the counting.
+  void settle(const Batch& batch, size_t worker) {
+    for (uint32_t i = 0; i < batch.size; ++i) {
+      counters(worker).sent.add(batch.verdicts[i] == Verdict::kSend ? 1 : 0);
+      counters(worker).to_kernel.add(batch.verdicts[i] == Verdict::kKernel ? 1 : 0);
+    }
+  }
+  bool counters_add_up(size_t worker = 0) const {
+    const WorkerCounters& c = *counters_[worker];
+    uint64_t out = c.sent.value() + c.to_kernel.value() + c.held.value();
+    for (const Counter& reason : c.dropped) {
+      out += reason.value();
+    }
+    return c.received.value() + c.originated.value() == out;
+  }
+
+  // By what it was sent to, the backend's place; kNoBackend if it was not sent.
+  static uint16_t place_of(const Outcome& result) {
+    return result.verdict == Verdict::kSend ? result.frame[4] : kNoBackend;
+  }
+  static MacAddress mac_of(uint16_t place, bool routed) {
+    return {{2, 1, 0, 0, static_cast<uint8_t>(place), static_cast<uint8_t>(routed ? 1 : 2)}};
+  }
+
+  uint64_t dropped(DropReason reason, size_t worker = 0) const {
+    return counters_[worker]->dropped[static_cast<size_t>(reason)].value();
+  }
+  uint64_t events(Event event, size_t worker = 0) const {
+    return counters_[worker]->events[static_cast<size_t>(event)].value();
+  }
+  WorkerCounters& counters(size_t worker = 0) { return *counters_[worker]; }
+  WorkerContext& worker(size_t i = 0) { return *workers_[i]; }
+  FlowTable& table(size_t i = 0) { return *tables_[i]; }
+  const Snapshot& snapshot() const { return *snapshot_; }
+
+  Time now = std::chrono::seconds(1000);
+  NextHopTable next_hops;
+  std::array<PortView, 2> ports;
+
+ private:
+  void add_service(ServiceIndex& index, uint32_t number, Protocol protocol, uint16_t port, ForwardMode mode) {
+    ServiceView view;
+    view.id = first_service_id + number;
+    view.counter = number;
+    view.pool = 1;
+    view.forward = mode;
+    view.keep_on_failure = keep_on_failure;
+    view.track_flows = track_flows;
+    view.opening_timeout = std::chrono::seconds(10);
+    view.established_timeout = std::chrono::seconds(900);
+    view.closing_timeout = std::chrono::seconds(5);
+    view.udp_timeout = std::chrono::seconds(60);
+    index.add(address(198, 51, 100, 1), protocol, Be16(port), view);
+  }
+
+  std::vector<std::vector<FlowTable::Bucket>> buckets_;
+  std::vector<std::unique_ptr<FlowTable>> tables_;
+  std::vector<const FlowTable*> views_;
+  std::vector<std::unique_ptr<WorkerCounters>> counters_;
+  std::vector<std::unique_ptr<WorkerContext>> workers_;
+  std::unique_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace maglb::testing

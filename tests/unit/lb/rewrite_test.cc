@@ -1,0 +1,183 @@
+#include "lib/lb/rewrite.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/lb_rig.h"
+
+namespace maglb {
+namespace {
+
+using testing::Bytes;
+using testing::checksum_of;
+using testing::Frame;
+using testing::read16;
+using testing::Rig;
+
+Frame web() {
+  return Frame().from("192.0.2.1", 40000).to("198.51.100.1", 80).tcp("A");
+}
+Frame web_l2() {
+  return Frame().from("192.0.2.1", 40000).to("198.51.100.1", 81).tcp("A");
+}
+Bytes part(const Bytes& bytes, size_t from, size_t size) {
+  return {bytes.begin() + static_cast<std::ptrdiff_t>(from),
+          bytes.begin() + static_cast<std::ptrdiff_t>(from + size)};
+}
+const Bytes kTunnelSource = {10, 0, 0, 2};
+
+TEST(Rewrite, EncapsulatesAsRfc2003Says) {
+  Rig rig;
+  const Bytes in = web().payload(100).tos(0xb9).dont_fragment().ttl(3).bytes();
+  const auto out = rig.run(in);
+  ASSERT_EQ(out.verdict, Verdict::kSend);
+  EXPECT_EQ(out.out_port, 1);
+  ASSERT_EQ(out.frame.size(), in.size() + 20);
+  EXPECT_EQ(part(out.frame, 0, 14), (Bytes{2, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xbb, 8, 0}));
+  EXPECT_EQ(part(out.frame, 34, in.size() - 14), part(in, 14, in.size() - 14)) << "inner, bit for bit";
+  EXPECT_EQ(out.frame[14], 0x45);
+  EXPECT_EQ(out.frame[15], 0xb9);
+  EXPECT_EQ(read16(out.frame, 16), in.size() - 14 + 20);
+  EXPECT_EQ(read16(out.frame, 18), 0);
+  EXPECT_EQ(read16(out.frame, 20), 0x4000);
+  EXPECT_EQ(out.frame[22], 64);
+  EXPECT_EQ(out.frame[23], 4);
+  EXPECT_EQ(checksum_of(out.frame.data() + 14, 20), 0);
+  EXPECT_EQ(part(out.frame, 26, 4), kTunnelSource);
+  EXPECT_EQ(part(out.frame, 30, 4), (Bytes{10, 0, 1, 11}));
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
+TEST(Rewrite, CountsOuterIdsWhereDontFragmentIsClear) {
+  Rig rig;
+  rig.worker().next_ip_id = 0xffff;
+  for (const uint16_t id : {0xffff, 0, 1}) {
+    const auto out = rig.run(web().bytes());
+    EXPECT_EQ(read16(out.frame, 18), id);
+    EXPECT_EQ(read16(out.frame, 20), 0);
+    EXPECT_EQ(checksum_of(out.frame.data() + 14, 20), 0);
+    EXPECT_EQ(read16(rig.run(web().dont_fragment().bytes()).frame, 18), 0);
+  }
+}
+
+TEST(Rewrite, LeavesEthernetPaddingBehind) {
+  Rig rig;
+  const auto tunnelled = rig.run(web().padding(6).bytes());
+  EXPECT_EQ(tunnelled.frame.size(), 14u + 20 + 40);
+  EXPECT_EQ(read16(tunnelled.frame, 16), 60);
+  EXPECT_EQ(rig.run(web_l2().padding(6).bytes()).frame.size(), 54u);
+}
+
+TEST(Rewrite, ReaddressesTheFrameForL2AndNothingElse) {
+  Rig rig;
+  const Bytes in = web_l2().payload(11).ttl(1).bytes();
+  const auto out = rig.run(in, 0, 0);
+  ASSERT_EQ(out.verdict, Verdict::kSend);
+  EXPECT_EQ(part(out.frame, 0, 14), (Bytes{2, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0xbb, 8, 0}));
+  EXPECT_EQ(part(out.frame, 14, in.size() - 14), part(in, 14, in.size() - 14));
+}
+
+TEST(Rewrite, AnswersFromTheMacItWasSentToWhereAnyMacIsTaken) {
+  Rig rig;
+  rig.ports[0].any_mac = rig.ports[1].any_mac = true;
+  const auto out = rig.run(web_l2().to_mac({2, 7, 7, 7, 7, 7}).bytes());
+  EXPECT_EQ(part(out.frame, 6, 6), (Bytes{2, 7, 7, 7, 7, 7}));
+}
+
+TEST(Rewrite, TheLargestPacketThatFitsIsSentAndTheNextIsNot) {
+  for (const bool tunnel : {true, false}) {
+    Rig rig;
+    const size_t fits = (tunnel ? 1480 : 1500) - 40;
+    EXPECT_EQ(rig.run((tunnel ? web() : web_l2()).payload(fits).dont_fragment().bytes()).out_port, 1);
+    const auto answered = rig.run((tunnel ? web() : web_l2()).payload(fits + 1).dont_fragment().bytes());
+    EXPECT_EQ(answered.out_port, 0);
+    EXPECT_EQ(read16(answered.frame, 40), tunnel ? 1480 : 1500);
+    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 1u);
+    EXPECT_EQ(rig.run((tunnel ? web() : web_l2()).payload(fits + 1).bytes()).verdict, Verdict::kDrop);
+    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 2u);
+    EXPECT_EQ(rig.counters().originated.value(), 1u);
+    EXPECT_TRUE(rig.counters_add_up());
+  }
+}
+
+TEST(Rewrite, TellsTheSenderWhatWouldFit) {
+  Rig rig;
+  const Bytes in = web().payload(1460).dont_fragment().bytes();
+  const auto out = rig.run(in);
+  ASSERT_EQ(out.verdict, Verdict::kSend);
+  ASSERT_EQ(out.frame.size(), 14u + 576);
+  EXPECT_EQ(part(out.frame, 0, 12), (Bytes{2, 0, 0, 0, 0, 0xcc, 2, 0, 0, 0, 0, 0xaa}));
+  EXPECT_EQ(read16(out.frame, 16), 576);
+  EXPECT_EQ(read16(out.frame, 18) != 0 || (read16(out.frame, 20) & 0x4000) != 0, true) << "RFC 6864, 4.1";
+  EXPECT_EQ(out.frame[23], 1);
+  EXPECT_EQ(checksum_of(out.frame.data() + 14, 20), 0);
+  EXPECT_EQ(part(out.frame, 26, 8), (Bytes{198, 51, 100, 1, 192, 0, 2, 1}));
+  EXPECT_EQ(out.frame[34], 3);
+  EXPECT_EQ(out.frame[35], 4);
+  EXPECT_EQ(checksum_of(out.frame.data() + 34, 556), 0);
+  EXPECT_EQ(read16(out.frame, 38), 0);
+  EXPECT_EQ(read16(out.frame, 40), 1480);
+  EXPECT_EQ(part(out.frame, 42, 548), part(in, 14, 548));
+}
+
+TEST(Rewrite, QuotesWhatThereIsRoomFor) {
+  Rig rig;
+  rig.ports[1].mtu = 80;
+  for (const size_t payload : {21u, 40u, 500u, 560u}) {
+    for (const uint16_t tailroom : {0, 10, 600}) {
+      const Bytes in = web().payload(payload).dont_fragment().bytes();
+      const auto out = rig.run(in, 0, 0, tailroom);
+      ASSERT_EQ(out.verdict, Verdict::kSend);
+      const size_t quoted = std::min<size_t>({548, payload + 40, in.size() + tailroom - 14 - 28});
+      EXPECT_EQ(out.frame.size(), 14 + 28 + quoted);
+      EXPECT_GE(quoted, 28u) << "the header and 8 bytes at least (RFC 792)";
+      EXPECT_EQ(part(out.frame, 42, quoted), part(in, 14, quoted));
+      EXPECT_EQ(checksum_of(out.frame.data() + 34, out.frame.size() - 34), 0);
+    }
+  }
+}
+
+TEST(Rewrite, AnswersNobodyWhoIsNoSingleHost) {
+  for (const char* source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"}) {
+    Rig rig;
+    const auto out = rig.run(web().from(source, 1).payload(1480).dont_fragment().bytes());
+    EXPECT_EQ(out.verdict, Verdict::kDrop) << source;
+  }
+  Rig rig;
+  const auto out = rig.run(web().from_mac({3, 0, 0, 0, 0, 1}).payload(1480).dont_fragment().bytes());
+  EXPECT_EQ(out.verdict, Verdict::kDrop);
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
+TEST(Rewrite, BoundsTheRateOfItsErrors) {
+  Rig rig;
+  const Bytes in = web().payload(1480).dont_fragment().bytes();
+  for (int i = 0; i < 110; ++i) {
+    rig.run(in);
+  }
+  EXPECT_EQ(rig.counters().originated.value(), 100u);
+  EXPECT_EQ(rig.events(Event::kIcmpSuppressed), 10u);
+  rig.now += std::chrono::milliseconds(1);
+  EXPECT_EQ(rig.run(in).verdict, Verdict::kSend);
+  EXPECT_EQ(rig.run(in).verdict, Verdict::kDrop);
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
+TEST(Rewrite, DropsWhatItCannotSend) {
+  Rig rig;
+  EXPECT_EQ(rig.run(web().bytes(), 0, 19).verdict, Verdict::kDrop);
+  EXPECT_EQ(rig.dropped(DropReason::kNoHeadroom), 1u);
+  EXPECT_EQ(rig.run(web().bytes(), 0, 20).verdict, Verdict::kSend);
+  rig.next_hops.set(0, {Rig::mac_of(0, true), 7});
+  EXPECT_EQ(rig.run(web().bytes()).verdict, Verdict::kDrop);
+  rig.next_hops.clear(0);
+  EXPECT_EQ(rig.run(web().bytes()).verdict, Verdict::kDrop);
+  EXPECT_EQ(rig.dropped(DropReason::kNoNextHop), 2u);
+  EXPECT_EQ(rig.run(web_l2().bytes()).verdict, Verdict::kSend) << "has a next hop of its own";
+  rig.worker().tunnel_source = IpAddress{};
+  EXPECT_EQ(rig.run(web().bytes()).verdict, Verdict::kDrop);
+  EXPECT_EQ(rig.dropped(DropReason::kNoTunnelSource), 1u);
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
+}  // namespace
+}  // namespace maglb
