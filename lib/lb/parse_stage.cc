@@ -7,7 +7,8 @@ namespace maglb {
 namespace {
 
 bool for_this_port(const Packet& packet, const PortView& port) {
-  return port.any_mac || header_at<EthernetHeader>(packet.data).destination == port.mac;
+  const MacAddress& destination = header_at<EthernetHeader>(packet.data).destination;
+  return port.any_mac ? !destination.is_multicast() : destination == port.mac;
 }
 
 void parse_one(Batch& batch, uint32_t i, WorkerContext& worker) {

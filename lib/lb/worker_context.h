@@ -21,8 +21,9 @@ inline constexpr uint32_t kMaxPorts = 16;
 
 struct PortView {
   MacAddress mac;
-  uint16_t mtu = 1500;   // of IP packets, without Ethernet: 68 (RFC 791) .. 65521
-  bool any_mac = false;  // takes frames to any MAC, and answers from the one they were sent to (replay)
+  uint16_t mtu = 1500;  // of IP packets, without Ethernet: 68 (RFC 791) .. 65521
+  // Takes frames to any host's MAC, and answers from the one they were sent to (replay).
+  bool any_mac = false;
 };
 
 struct WorkerContext {

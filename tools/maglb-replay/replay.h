@@ -1,0 +1,79 @@
+// The packet path of a worker, fed from a capture: no daemon, no NIC, no clock but the capture's.
+//
+// The same configuration and capture give the same bytes out, on every machine: the key of the flow
+// table derives from the seed, next hops from addresses (FixedNextHops), and time from the frames.
+//
+// How a capture becomes bursts: frames that lie within 100 us of the first one are one burst, as many
+// as a burst holds; its time is that of its last frame. Time never goes back: a frame that is earlier
+// than the one before is taken as of the same time.
+//
+// Every frame comes in at the first port. Next hops lead to the first port that has a next_hop_mac,
+// else to the first port. Backends are healthy unless the configuration says otherwise.
+//
+// Threads: one.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "lib/config/machine/model.h"
+#include "lib/config/service/model.h"
+#include "lib/lb/pipeline.h"
+#include "lib/snapshot/view/registry.h"
+#include "tools/maglb-replay/capture_reader.h"
+#include "tools/maglb-replay/capture_writer.h"
+#include "tools/maglb-replay/fixed_next_hops.h"
+#include "tools/maglb-replay/report.h"
+
+namespace maglb::replay {
+
+// The example of the documentation: tunnel source 10.0.0.2, one port with an MTU of 1500.
+MachineConfig example_machine();
+
+class Replay {
+ public:
+  // REQUIRES: both configurations have been validated. kInvalid: they do not fit each other.
+  static Result<std::unique_ptr<Replay>> create(const ServiceConfig& services, const MachineConfig& machine);
+
+  // Everything that `in` has, through the path; what would be sent goes to `out`, in the order and with
+  // the time of the frames that caused it. Once.
+  Result<void> run(CaptureReader& in, CaptureWriter& out);
+
+  Report report() const;
+
+ private:
+  explicit Replay(const ServiceConfig& services, const MachineConfig& machine);
+  Result<void> apply(const ServiceConfig& services);
+
+  void load(const Frame& frame);
+  void serve(CaptureWriter& out);
+  void sweep();
+
+  // A worker's buffers: room in front for an outer header, and for the largest frame.
+  struct Buffer {
+    static constexpr uint16_t kHeadroom = 128;
+    static constexpr uint16_t kRoom = 0xffff;
+    std::vector<uint8_t> bytes = std::vector<uint8_t>(size_t{kHeadroom} + kRoom);
+    Time stamp{0};
+  };
+
+  std::vector<PortView> ports_;
+  NextHopTable next_hop_table_;
+  FixedNextHops next_hops_;
+  Registry registry_;
+  std::unique_ptr<const Snapshot> snapshot_;
+  std::vector<FlowTable::Bucket> buckets_;
+  FlowTable flows_;
+  const FlowTable* tables_[1];
+  WorkerCounters counters_;
+  WorkerContext worker_;
+
+  Batch batch_;
+  std::vector<Buffer> buffers_;  // one for each packet of the batch
+  Time burst_begin_{0};
+  Time now_{0};
+  Time last_sweep_{0};
+  Report remarked_;  // only what counters_ has not
+};
+
+}  // namespace maglb::replay
