@@ -1,0 +1,22 @@
+// What the kernel says about a network interface.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "lib/base/error.h"
+
+namespace maglb {
+
+struct KernelInterface {
+  int index = 0;
+  uint32_t mtu = 0;
+  uint32_t rx_queues = 1;
+  bool combined_queues = false;  // receive and transmit come in pairs, as DPDK's AF_XDP driver counts them
+  bool up = false;
+};
+
+// kNotFound when there is none of that name in this network namespace.
+Result<KernelInterface> look_up_interface(const std::string& name);
+
+}  // namespace maglb
