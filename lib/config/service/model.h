@@ -1,13 +1,21 @@
 // What maglb serves: maglb.yaml as plain data. The same file on every machine of a fleet.
 //
-// A ServiceConfig that parse() or validate() returned keeps these promises:
+// A ServiceConfig that parse_service_config() returned, or validate() accepted, keeps these promises:
 //   1. Pool names, service names and the backend names within a pool are unique and are 1..63
-//      characters of [A-Za-z0-9._-].
+//      characters of [A-Za-z0-9._-], the first a letter or digit. Addresses are unique in a pool.
 //   2. Every service's pool exists.
-//   3. No two services have the same (address, protocol, port).
-//   4. Every table_size is prime and in 3..16777213, and at least the pool's number of backends.
-//   5. Every weight is in 0..10000; durations are positive and bounded (see parse.h).
+//   3. No two services have the same (address, protocol, port); the port is not 0.
+//   4. Every table_size is prime, in 3..16777213, and greater than the pool's number of backends,
+//      which is at most 16384.
+//   5. Every weight is in 0..10000; durations are whole milliseconds within the bounds below, and a
+//      probe's timeout is no longer than its interval.
 //   6. Only what this version can do is in it: IPv4, schedulers and forward modes of the enums here.
+//   7. No address is unspecified, multicast, loopback or broadcast, and no service's address is that
+//      of a backend.
+//   8. What has no meaning is not there: a probe of type none has its defaults, and so has what only
+//      http has in a tcp probe; a service without flows does not keep them on failure.
+//   9. A pool whose probe has no port of its own is used by services of one port only. A pool that no
+//      service uses, and whose probe has no port, is not probed.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -21,6 +29,17 @@
 #include "lib/net/forward_mode.h"
 
 namespace maglb {
+
+inline constexpr uint32_t kMaxWeight = 10000;
+inline constexpr uint32_t kMinTableSize = 3;
+inline constexpr uint32_t kMaxPoolTableSize = 16777213;
+inline constexpr uint32_t kMaxPoolBackends = 16384;
+inline constexpr Duration kMinProbeInterval = std::chrono::milliseconds(10);
+inline constexpr Duration kMaxProbeInterval = std::chrono::hours(1);
+inline constexpr Duration kMinProbeTimeout = std::chrono::milliseconds(1);
+inline constexpr uint32_t kMaxProbeCount = 1000;  // of rise and fall
+inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
+inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
 
 // How a pool's stateful choice for a new flow is made. More come; the file refuses what is not here.
 enum class Scheduler : uint8_t { kMaglev };
