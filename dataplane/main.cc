@@ -79,9 +79,7 @@ int main_with(int argc, char** argv) {
   }
   const auto config = load_machine_config(options.config);
   if (!config) {
-    for (const auto& problem : config.error()) {
-      fmt::print(stderr, "{}\n", problem.to_string());
-    }
+    fmt::print(stderr, "{}\n", config.error().to_string());
     return kExitInvalidConfig;
   }
   if (options.check) {

@@ -20,6 +20,8 @@
 #include "lib/lb/batch.h"
 #include "lib/lb/worker_context.h"
 
+struct rte_mbuf;
+
 namespace maglb {
 
 // How a worker spends its time while nothing arrives.
@@ -72,7 +74,7 @@ class Worker {
 
  private:
   uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, Time now);
-  void dispatch(struct rte_mbuf** mbufs);
+  void dispatch(rte_mbuf** mbufs);
   void transmit(size_t port);
   void sweep(const Snapshot& snapshot, Time now);
   void rest(uint32_t idle_rounds);
@@ -90,7 +92,7 @@ class Worker {
   Batch batch_;
   struct Outgoing {
     uint16_t count = 0;
-    std::array<struct rte_mbuf*, kBatchSize> mbufs;
+    std::array<rte_mbuf*, kBatchSize> mbufs;
   };
   std::vector<Outgoing> outgoing_;  // by port
   Time last_sweep_{0};

@@ -123,9 +123,9 @@ Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
 }
 
 Result<Duration> timeout_of(uint64_t ms) {
-  if (ms == 0 || ms > milliseconds(kMaxFlowTimeout)) {
+  if (ms == 0 || ms > milliseconds(kMaxTimeout)) {
     return fail(ErrorKind::kInvalid,
-                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxFlowTimeout)));
+                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxTimeout)));
   }
   return std::chrono::milliseconds(ms);
 }
