@@ -10,7 +10,6 @@
 #include <sched.h>
 #include <spdlog/spdlog.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
@@ -88,11 +87,13 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
     lcores += fmt::format(",{}@{}", i + 1, options.worker_cores[i]);
   }
   std::vector<std::string> arguments = {"maglb-dataplane", "--lcores", lcores, "--main-lcore", "0",
-                                        "--in-memory", "--no-telemetry", "--log-level=*:warning",
-                                        fmt::format("--file-prefix=maglb-{}", getpid())};
-  if (!options.hugepages) {
+                                        "--no-telemetry", "--log-level=*:warning", "--file-prefix=maglb"};
+  // Either way no files are shared, so that instances need not know of each other.
+  if (options.hugepages) {
+    arguments.emplace_back("--in-memory");
+  } else {
     const uint64_t megabytes = (options.memory_bytes + (1 << 20) - 1) >> 20;
-    arguments.insert(arguments.end(), {"--no-huge", "-m", std::to_string(megabytes)});
+    arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(megabytes)});
   }
   if (options.pci_devices.empty()) {
     arguments.emplace_back("--no-pci");
