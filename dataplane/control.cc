@@ -104,8 +104,8 @@ std::optional<ipc::ApplyReply> Control::apply(Change change, Ticket) {
   reply.set_generation(parts_.registry.generation());
   if (applied) {
     ++publishes_;
-    spdlog::info("generation {} runs: {} pool(s) changed, {} service(s)", change.generation, change.pools.size(),
-                 services_.size());
+    spdlog::info("generation {} runs: {} pool(s) changed, {} service(s)", change.generation,
+                 change.pools.size(), services_.size());
     return reply;
   }
   ++rejected_;
@@ -195,8 +195,7 @@ void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::Flo
   }
   reply.set_flow_found(true);
   reply.set_state(std::string(to_string(youngest->state)));
-  reply.set_idle_ms(
-      static_cast<uint64_t>(idle_of(service, *youngest, tick) / std::chrono::milliseconds(1)));
+  reply.set_idle_ms(static_cast<uint64_t>(idle_of(service, *youngest, tick) / std::chrono::milliseconds(1)));
   if (const auto name = parts_.registry.name_of(youngest->backend)) {
     reply.set_flow_backend(name->backend);
   }

@@ -56,7 +56,8 @@ uint64_t buffer_memory(const std::vector<PortPlan>& plans) {
 // A core is a worker's own where all packets come from network cards; elsewhere it is shared with the
 // kernel that makes the packets.
 IdlePolicy idle_policy(const MachineConfig& config, const std::vector<PortPlan>& plans) {
-  const bool shared_core = std::count(config.worker_cores.begin(), config.worker_cores.end(), config.main_core) > 0;
+  const bool shared_core =
+      std::count(config.worker_cores.begin(), config.worker_cores.end(), config.main_core) > 0;
   const bool all_pci =
       std::all_of(plans.begin(), plans.end(), [](const PortPlan& plan) { return plan.device.is_pci(); });
   return all_pci && !shared_core ? IdlePolicy::kPoll : IdlePolicy::kAdaptive;
@@ -209,8 +210,8 @@ void Dataplane::Impl::make_workers() {
                               config_.limits.backends,
                               idle_policy(config_, plans_)};
   for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
-    const auto socket = static_cast<size_t>(
-        std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) - sockets_.begin());
+    const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
+                                            sockets_.begin());
     const Worker::Place place{i, config_.worker_cores[i], Eal::lcore_of_worker(i), socket};
     workers_.push_back(std::make_unique<Worker>(place, shared, publisher_->published(socket),
                                                 config_.flow_entries, memory_[socket]));
@@ -239,15 +240,14 @@ void Dataplane::Impl::launch_workers() {
 }
 
 Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
-  auto ready =
-      start_eal().and_then([&] { return open_ports(); }).and_then([&] { return make_next_hops(); });
+  auto ready = start_eal().and_then([&] { return open_ports(); }).and_then([&] { return make_next_hops(); });
   if (!ready) {
     return ready;
   }
   make_state();
   make_workers();
-  control_ = std::make_unique<Control>(Control::Parts{*clock_, flow_key_, *registry_, *publisher_, *steering_,
-                                                      *next_hops_, workers_, ports_});
+  control_ = std::make_unique<Control>(
+      Control::Parts{*clock_, flow_key_, *registry_, *publisher_, *steering_, *next_hops_, workers_, ports_});
   auto server = IpcServer::listen(socket_path, *control_);
   if (!server) {
     return tl::unexpected(std::move(server.error()));
@@ -258,9 +258,10 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
                hugepages_ ? "hugepage" : "ordinary", socket_path);
   return {};
 } catch (const std::bad_alloc&) {
-  return fail(ErrorKind::kSystem, fmt::format("no memory for {} workers with {} flows each: lower flow_table: "
-                                              "entries, or give more hugepages",
-                                              config_.worker_cores.size(), config_.flow_entries));
+  return fail(ErrorKind::kSystem,
+              fmt::format("no memory for {} workers with {} flows each: lower flow_table: "
+                          "entries, or give more hugepages",
+                          config_.worker_cores.size(), config_.flow_entries));
 }
 
 // A pool that keeps the flows of removed backends is asked whether any are left; the tables are read

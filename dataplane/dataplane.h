@@ -17,7 +17,8 @@ class Dataplane {
  public:
   // Ports are open and workers run when it returns. REQUIRES: the thread is to be the main core's, and
   // SIGTERM and SIGINT are blocked in it. Errors name the port, core or socket they are about.
-  static Result<std::unique_ptr<Dataplane>> start(const MachineConfig& config, const std::string& socket_path);
+  static Result<std::unique_ptr<Dataplane>> start(const MachineConfig& config,
+                                                  const std::string& socket_path);
   ~Dataplane();
 
   // Returns when `signals` (a signalfd) becomes readable.

@@ -35,7 +35,8 @@ ssize_t to_our_log(void*, const char* text, size_t size) {
 
 // Whole lines arrive as they are written: nothing is buffered.
 FILE* open_log() {
-  FILE* stream = fopencookie(nullptr, "w", {.read = nullptr, .write = to_our_log, .seek = nullptr, .close = nullptr});
+  FILE* stream =
+      fopencookie(nullptr, "w", {.read = nullptr, .write = to_our_log, .seek = nullptr, .close = nullptr});
   if (stream != nullptr) {
     setvbuf(stream, nullptr, _IOLBF, BUFSIZ);
   }
@@ -52,8 +53,9 @@ Result<void> check_core(uint32_t core, const cpu_set_t& ours, std::string_view w
       have += fmt::format("{}{}", have.empty() ? "" : ", ", i);
     }
   }
-  return fail(ErrorKind::kInvalid,
-              fmt::format("cores: {} {} is not there or not allowed; this process may use {}", what, core, have));
+  return fail(
+      ErrorKind::kInvalid,
+      fmt::format("cores: {} {} is not there or not allowed; this process may use {}", what, core, have));
 }
 
 Result<void> check_cores(const EalOptions& options) {
@@ -86,8 +88,9 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
   for (size_t i = 0; i < options.worker_cores.size(); ++i) {
     lcores += fmt::format(",{}@{}", i + 1, options.worker_cores[i]);
   }
-  std::vector<std::string> arguments = {"maglb-dataplane", "--lcores", lcores, "--main-lcore", "0",
-                                        "--no-telemetry", "--log-level=*:warning", "--file-prefix=maglb"};
+  std::vector<std::string> arguments = {
+      "maglb-dataplane",       "--lcores",           lcores, "--main-lcore", "0", "--no-telemetry",
+      "--log-level=*:warning", "--file-prefix=maglb"};
   // Either way no files are shared, so that instances need not know of each other.
   if (options.hugepages) {
     arguments.emplace_back("--in-memory");
@@ -116,10 +119,11 @@ Result<Eal> Eal::start(const EalOptions& options) {
   std::transform(arguments.begin(), arguments.end(), std::back_inserter(argv),
                  [](std::string& argument) { return argument.data(); });
   if (rte_eal_init(static_cast<int>(argv.size()), argv.data()) < 0) {
-    return fail(ErrorKind::kSystem,
-                fmt::format("DPDK does not start: {} ({})", rte_strerror(rte_errno),
-                            options.hugepages ? "are enough hugepages free? memory: {hugepages: off} needs none"
-                                              : "its own messages above say more"));
+    return fail(
+        ErrorKind::kSystem,
+        fmt::format("DPDK does not start: {} ({})", rte_strerror(rte_errno),
+                    options.hugepages ? "are enough hugepages free? memory: {hugepages: off} needs none"
+                                      : "its own messages above say more"));
   }
   return Eal();
 }

@@ -16,7 +16,7 @@ namespace maglb {
 class Grace {
  public:
   explicit Grace(uint32_t readers)
-      : memory_(new(std::align_val_t{RTE_CACHE_LINE_SIZE}) char[rte_rcu_qsbr_get_memsize(readers)]) {
+      : memory_(new (std::align_val_t{RTE_CACHE_LINE_SIZE}) char[rte_rcu_qsbr_get_memsize(readers)]) {
     check(rte_rcu_qsbr_init(qsbr(), readers) == 0, "rte_rcu_qsbr_init");
     for (uint32_t reader = 0; reader < readers; ++reader) {
       check(rte_rcu_qsbr_thread_register(qsbr(), reader) == 0, "rte_rcu_qsbr_thread_register");

@@ -6,11 +6,12 @@
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 #include <algorithm>
 #include <cerrno>
-
-#include "lib/base/unique_fd.h"
+#include <cstddef>
+#include <thread>
 
 namespace maglb {
 namespace {
@@ -45,7 +46,8 @@ Result<KernelInterface> look_up_interface(const std::string& name) {
   KernelInterface interface;
   ifreq request = request_for(name);
   if (ioctl(socket.get(), SIOCGIFINDEX, &request) != 0) {
-    return fail(ErrorKind::kNotFound, fmt::format("there is no interface {} in this network namespace", name));
+    return fail(ErrorKind::kNotFound,
+                fmt::format("there is no interface {} in this network namespace", name));
   }
   interface.index = request.ifr_ifindex;
   request = request_for(name);
@@ -59,6 +61,31 @@ Result<KernelInterface> look_up_interface(const std::string& name) {
   }
   read_queues(socket.get(), name, interface);
   return interface;
+}
+
+// An abstract Unix address is of the network namespace, as the interface is, and goes with its owner.
+Result<UniqueFd> claim_interface(const std::string& name, Duration patience) {
+  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (!socket) {
+    return fail_errno("socket", errno);
+  }
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string text = "maglb-dataplane/" + name;
+  text.copy(address.sun_path + 1, sizeof address.sun_path - 1);
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  const Time deadline = monotonic_now() + patience;
+  while (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+    if (errno != EADDRINUSE) {
+      return fail_errno("claiming interface " + name, errno);
+    }
+    if (monotonic_now() >= deadline) {
+      return fail(ErrorKind::kConflict,
+                  fmt::format("interface {} is served by another maglb-dataplane", name));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return socket;
 }
 
 }  // namespace maglb

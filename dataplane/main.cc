@@ -47,7 +47,8 @@ UniqueFd take_signals() {
 
 int run(const MachineConfig& config, const Options& options) {
   if (geteuid() != 0) {
-    fmt::print(stderr, "maglb-dataplane: must be run as root: it opens network devices and loads XDP programs\n");
+    fmt::print(stderr,
+               "maglb-dataplane: must be run as root: it opens network devices and loads XDP programs\n");
     return kExitFailed;
   }
   set_up_log();
@@ -68,7 +69,8 @@ int run(const MachineConfig& config, const Options& options) {
 int main_with(int argc, char** argv) {
   CLI::App app("Forwards packets by what maglb-controlplane publishes to it.", "maglb-dataplane");
   Options options;
-  app.add_option("--config", options.config, "what this machine is: cores, ports, memory")->capture_default_str();
+  app.add_option("--config", options.config, "what this machine is: cores, ports, memory")
+      ->capture_default_str();
   app.add_option("--socket", options.socket, "where the control plane connects")->capture_default_str();
   app.add_flag("--check", options.check, "check the configuration file and exit");
   app.set_version_flag("--version", "maglb-dataplane " MAGLB_VERSION);

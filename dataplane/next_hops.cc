@@ -31,7 +31,8 @@ Result<std::unique_ptr<NextHops>> NextHops::create(std::vector<PortRoute> ports,
     NextHopOptions options;
     options.capacity = static_cast<uint32_t>(table.limit());
     auto monitor = NextHopMonitor::create(
-        [self = hops.get()](uint32_t index, const NextHopState& state) { self->take(index, state); }, options);
+        [self = hops.get()](uint32_t index, const NextHopState& state) { self->take(index, state); },
+        options);
     if (!monitor) {
       return tl::unexpected(std::move(monitor.error()).within("next hops"));
     }

@@ -24,8 +24,8 @@ constexpr uint32_t kRing = 1024;
 constexpr uint32_t kXdpRing = 2048;
 constexpr uint32_t kPoolCache = 256;
 constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
-constexpr uint32_t kXdpHeadroom = 256;     // XDP_PACKET_HEADROOM
-constexpr uint32_t kXdpBuffer = 4096;      // a chunk of an XDP umem is a page at most
+constexpr uint32_t kXdpHeadroom = 256;  // XDP_PACKET_HEADROOM
+constexpr uint32_t kXdpBuffer = 4096;   // a chunk of an XDP umem is a page at most
 constexpr uint32_t kBufferOverhead = sizeof(rte_mbuf) + 2 * RTE_CACHE_LINE_SIZE;
 // How long a killed instance's program and sockets may take to go.
 constexpr Duration kBusyPatience = std::chrono::milliseconds(1500);
@@ -43,17 +43,19 @@ Result<void> plan_af_xdp(PortPlan& plan, uint32_t workers) {
     return tl::unexpected(std::move(interface.error()));
   }
   if (plan.config.mtu > interface->mtu) {
-    return fail(ErrorKind::kInvalid, fmt::format("mtu {} is more than the {} of interface {}", plan.config.mtu,
-                                                 interface->mtu, name));
+    return fail(ErrorKind::kInvalid, fmt::format("mtu {} is more than the {} of interface {}",
+                                                 plan.config.mtu, interface->mtu, name));
   }
   // What the kernel hands over is bounded by the interface's MTU, not by what is configured here.
-  plan.buffer_bytes = RTE_ALIGN_CEIL(RTE_PKTMBUF_HEADROOM + kXdpHeadroom + interface->mtu + kFrameOverhead, 64U);
+  plan.buffer_bytes =
+      RTE_ALIGN_CEIL(RTE_PKTMBUF_HEADROOM + kXdpHeadroom + interface->mtu + kFrameOverhead, 64U);
   plan.buffer_bytes = std::max<uint32_t>(plan.buffer_bytes, RTE_MBUF_DEFAULT_BUF_SIZE);
   if (plan.buffer_bytes + kBufferOverhead > kXdpBuffer) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("interface {} has MTU {}; AF_XDP takes frames that fit a page, up to MTU {}", name,
-                            interface->mtu,
-                            kXdpBuffer - kBufferOverhead - RTE_PKTMBUF_HEADROOM - kXdpHeadroom - kFrameOverhead));
+    return fail(
+        ErrorKind::kInvalid,
+        fmt::format("interface {} has MTU {}; AF_XDP takes frames that fit a page, up to MTU {}", name,
+                    interface->mtu,
+                    kXdpBuffer - kBufferOverhead - RTE_PKTMBUF_HEADROOM - kXdpHeadroom - kFrameOverhead));
   }
   if (interface->rx_queues < workers) {
     return fail(ErrorKind::kInvalid,
@@ -191,6 +193,11 @@ Result<void> Port::open_devices() {
     const auto device = probe(plan_.device.is_pci() ? plan_.device.name : plan_.config.device);
     return device ? configure(*device, plan_.queues) : tl::unexpected(device.error());
   }
+  auto claim = claim_interface(plan_.device.interface, kBusyPatience);
+  if (!claim) {
+    return tl::unexpected(std::move(claim.error()));
+  }
+  claim_ = std::move(*claim);
   if (auto cleared = clear_leftover_steering(plan_.device.interface, kBusyPatience); !cleared) {
     return cleared;
   }
@@ -201,9 +208,8 @@ Result<void> Port::open_devices() {
   program_ = std::move(*program);
   const bool together = plan_.interface->combined_queues;
   for (uint32_t queue = 0; queue < plan_.queues; queue += together ? plan_.queues : 1) {
-    const auto device =
-        probe(af_xdp_arguments(plan_.device, queue == 0 ? "" : fmt::format("q{}", queue), program_->path(), queue,
-                               together ? plan_.queues : 1));
+    const auto device = probe(af_xdp_arguments(plan_.device, queue == 0 ? "" : fmt::format("q{}", queue),
+                                               program_->path(), queue, together ? plan_.queues : 1));
     if (!device) {
       return tl::unexpected(device.error());
     }
@@ -224,12 +230,13 @@ Result<void> Port::open_devices() {
 Result<void> Port::configure(uint16_t device, uint32_t queues) {
   rte_eth_dev_info info;
   if (const int rc = rte_eth_dev_info_get(device, &info); rc != 0) {
-    return fail(ErrorKind::kSystem, fmt::format("the device does not describe itself: {}", rte_strerror(-rc)));
+    return fail(ErrorKind::kSystem,
+                fmt::format("the device does not describe itself: {}", rte_strerror(-rc)));
   }
   const uint32_t most = std::min(info.max_rx_queues, info.max_tx_queues);
   if (most < queues) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("device {} has {} queue(s) and there are {} workers", plan_.device.name, most, queues));
+    return fail(ErrorKind::kInvalid, fmt::format("device {} has {} queue(s) and there are {} workers",
+                                                 plan_.device.name, most, queues));
   }
   rte_eth_conf conf{};
   if (plan_.device.is_pci()) {
@@ -242,8 +249,9 @@ Result<void> Port::configure(uint16_t device, uint32_t queues) {
   }
   const auto count = static_cast<uint16_t>(queues);
   if (const int rc = rte_eth_dev_configure(device, count, count, &conf); rc != 0) {
-    return fail(ErrorKind::kSystem, fmt::format("device {} does not take {} queue(s) and MTU {}: {}",
-                                                plan_.device.name, queues, plan_.config.mtu, rte_strerror(-rc)));
+    return fail(ErrorKind::kSystem,
+                fmt::format("device {} does not take {} queue(s) and MTU {}: {}", plan_.device.name, queues,
+                            plan_.config.mtu, rte_strerror(-rc)));
   }
   uint16_t rx_ring = plan_.is_af_xdp() ? kXdpRing : kRing;
   uint16_t tx_ring = rx_ring;
@@ -272,11 +280,13 @@ Result<void> Port::set_up_queue(uint16_t device, uint16_t queue, uint32_t number
   for (int attempt = 0;; ++attempt) {
     rte_mempool* pool = make_pool(fmt::format("p{}q{}t{}", index_, number, attempt), plan_, socket);
     if (pool == nullptr) {
-      return fail(ErrorKind::kSystem,
-                  fmt::format("no memory for {} buffers of {} bytes ({}): raise memory: size, or leave it out",
-                              plan_.buffers_per_queue, plan_.buffer_bytes, rte_strerror(rte_errno)));
+      return fail(
+          ErrorKind::kSystem,
+          fmt::format("no memory for {} buffers of {} bytes ({}): raise memory: size, or leave it out",
+                      plan_.buffers_per_queue, plan_.buffer_bytes, rte_strerror(rte_errno)));
     }
-    const int rc = rte_eth_rx_queue_setup(device, queue, rx_ring, static_cast<unsigned>(socket), nullptr, pool);
+    const int rc =
+        rte_eth_rx_queue_setup(device, queue, rx_ring, static_cast<unsigned>(socket), nullptr, pool);
     if (rc == 0) {
       pools_.push_back(pool);
       return {};
@@ -288,9 +298,10 @@ Result<void> Port::set_up_queue(uint16_t device, uint16_t queue, uint32_t number
       if (plan_.is_af_xdp()) {
         (void)clear_leftover_steering(plan_.device.interface, Duration(0));
       }
-      return fail(ErrorKind::kSystem,
-                  fmt::format("receive queue {} of device {}: {}{}", number, plan_.device.name, rte_strerror(-rc),
-                              plan_.is_af_xdp() ? " (does another program use the queue?)" : ""));
+      return fail(
+          ErrorKind::kSystem,
+          fmt::format("receive queue {} of device {}: {}{}", number, plan_.device.name, rte_strerror(-rc),
+                      plan_.is_af_xdp() ? " (does another program use the queue?)" : ""));
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
@@ -299,8 +310,8 @@ Result<void> Port::set_up_queue(uint16_t device, uint16_t queue, uint32_t number
 Result<void> Port::start() {
   for (const uint16_t device : devices_) {
     if (const int rc = rte_eth_dev_start(device); rc != 0) {
-      return fail(ErrorKind::kSystem, fmt::format("device {} does not start: {}", plan_.device.name,
-                                                  rte_strerror(-rc)));
+      return fail(ErrorKind::kSystem,
+                  fmt::format("device {} does not start: {}", plan_.device.name, rte_strerror(-rc)));
     }
     // Frames to other addresses are of no use; a driver that cannot say no delivers them, and the
     // path sorts them out. AF_XDP and tap would change the kernel's interface.
@@ -322,7 +333,8 @@ Result<void> Port::start() {
 Result<void> Port::read_facts() {
   rte_ether_addr mac;
   rte_eth_dev_info info;
-  if (rte_eth_macaddr_get(devices_.front(), &mac) != 0 || rte_eth_dev_info_get(devices_.front(), &info) != 0) {
+  if (rte_eth_macaddr_get(devices_.front(), &mac) != 0 ||
+      rte_eth_dev_info_get(devices_.front(), &info) != 0) {
     return fail(ErrorKind::kSystem, "the device does not tell its MAC address");
   }
   std::memcpy(view_.mac.bytes.data(), mac.addr_bytes, sizeof mac.addr_bytes);
@@ -360,7 +372,8 @@ Port::Figures Port::figures() const {
     return figures;
   }
   rte_eth_link link{};
-  figures.link_up = rte_eth_link_get_nowait(devices_.front(), &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+  figures.link_up =
+      rte_eth_link_get_nowait(devices_.front(), &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
   return figures;
 }
 

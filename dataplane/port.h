@@ -89,6 +89,7 @@ class Port {
   std::vector<QueueId> rx_;
   std::vector<QueueId> tx_;
   std::vector<rte_mempool*> pools_;  // one a receive queue, freed after the devices
+  UniqueFd claim_;                   // on an AF_XDP port's interface
   std::optional<SteeringObject> program_;
   std::optional<Steering> steering_;
 };

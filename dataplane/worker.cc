@@ -34,8 +34,8 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
       buckets_(FlowTable::buckets_for(flow_entries), memory),
       flows_(buckets_),
       counters_(shared.services_limit, shared.backends_limit),
-      context_{flows_, {},      counters_,      shared.next_hops, shared.ports, shared.flow_key,
-               shared.tunnel_source} {}
+      context_{flows_, {}, counters_, shared.next_hops, shared.ports, shared.flow_key, shared.tunnel_source} {
+}
 
 void Worker::connect(std::span<const FlowTable* const> tables, std::vector<RxQueue> rx,
                      std::vector<QueueId> tx) {
@@ -144,9 +144,8 @@ void Worker::sweep(const Snapshot& snapshot, Time now) {
   }
   last_sweep_ = now;
   const size_t before = flows_.size();
-  const bool passed = flows_.sweep(std::min(due, kSweepSlice), Tick::at(now), [&](const FlowEntry& entry) {
-    return entry_may_stay(entry, snapshot);
-  });
+  const bool passed = flows_.sweep(std::min(due, kSweepSlice), Tick::at(now),
+                                   [&](const FlowEntry& entry) { return entry_may_stay(entry, snapshot); });
   counters_.count(Event::kFlowsExpired, before - flows_.size());
   if (passed) {
     // Pairs with the acquire in passes(): who sees the pass sees what it erased.
@@ -160,7 +159,8 @@ void Worker::rest(uint32_t idle_rounds) {
     __builtin_ia32_pause();
     return;
   }
-  const uint32_t microseconds = std::min(kShortestRestUs * (1 + (idle_rounds - kPatience) / 16), kLongestRestUs);
+  const uint32_t microseconds =
+      std::min(kShortestRestUs * (1 + (idle_rounds - kPatience) / 16), kLongestRestUs);
   const timespec duration{0, static_cast<long>(microseconds) * 1000};
   shared_.grace.offline(place_.number);
   nanosleep(&duration, nullptr);
