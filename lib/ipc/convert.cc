@@ -66,8 +66,8 @@ Result<BackendSpec> backend_of(const ipc::Backend& message) {
   if (!address) {
     return tl::unexpected(address.error());
   }
-  if (message.weight() > kMaxWeight) {
-    return fail(ErrorKind::kInvalid, fmt::format("weight {} is not in 0..{}", message.weight(), kMaxWeight));
+  if (message.weight() > kMaxWireWeight) {
+    return fail(ErrorKind::kInvalid, fmt::format("weight {} is not in 0..{}", message.weight(), kMaxWireWeight));
   }
   if (!ipc::Backend::State_IsValid(message.state())) {
     return fail(ErrorKind::kInvalid, fmt::format("{} is no state", static_cast<int>(message.state())));
@@ -123,9 +123,9 @@ Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
 }
 
 Result<Duration> timeout_of(uint64_t ms) {
-  if (ms == 0 || ms > milliseconds(kMaxFlowTimeout)) {
+  if (ms == 0 || ms > milliseconds(kMaxWireTimeout)) {
     return fail(ErrorKind::kInvalid,
-                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxFlowTimeout)));
+                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxWireTimeout)));
   }
   return std::chrono::milliseconds(ms);
 }

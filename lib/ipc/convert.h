@@ -12,8 +12,8 @@ namespace maglb {
 
 inline constexpr int kMaxPools = 65536;
 inline constexpr int kMaxServices = 65536;
-inline constexpr uint32_t kMaxWeight = 10000;
-inline constexpr Duration kMaxFlowTimeout = std::chrono::hours(24 * 31);
+inline constexpr uint32_t kMaxWireWeight = 10000;
+inline constexpr Duration kMaxWireTimeout = std::chrono::hours(24 * 31);
 
 // A flow as an operator asks for it.
 struct FlowQuery {
@@ -31,7 +31,7 @@ void to_message(const FlowQuery& query, ipc::FlowLookup& message);
 // no pool, backend, service or (address, protocol, port) occurs twice; no pool is both given and
 // removed, none is removed from a whole state; every table has a prime size in 3..kMaxTableSize and
 // its slots name backends of the pool or all have kNoBackend; every address is IPv4; timeouts are in
-// 1 ms..kMaxFlowTimeout. Otherwise kInvalid and where: "pool web: backend 3: ...".
+// 1 ms..kMaxWireTimeout. Otherwise kInvalid and where: "pool web: backend 3: ...".
 Result<Change> from_message(const ipc::Apply& message);
 Result<FlowQuery> from_message(const ipc::FlowLookup& message);
 
