@@ -55,12 +55,6 @@ int collect(libbpf_print_level level, const char* format, va_list arguments) {
 
 }  // namespace
 
-UniqueFd::~UniqueFd() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
 std::string_view to_string(XdpMode mode) {
   switch (mode) {
     case XdpMode::kNative:
