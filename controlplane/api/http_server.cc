@@ -150,7 +150,6 @@ void HttpServer::Impl::Session::fail_read(const error_code& error) {
 void HttpServer::Impl::Session::refuse(unsigned status, const char* message) {
   parser_.emplace();
   parser_->get().keep_alive(false);
-  answering_ = true;
   write(error_response(status, "invalid", message));
 }
 
@@ -169,6 +168,7 @@ void HttpServer::Impl::Session::answer() {
 }
 
 void HttpServer::Impl::Session::write(ApiResponse answer) {
+  answering_ = false;  // who does not read may have to make room
   const auto& request = parser_->get();
   const bool is_head = request.method() == http::verb::head;
   response_.emplace(static_cast<http::status>(answer.status), 11u);
@@ -185,7 +185,6 @@ void HttpServer::Impl::Session::write(ApiResponse answer) {
   serializer_->split(is_head);
   expire_after(kWriteTimeout);
   const auto written = [self = shared_from_this()](error_code error, size_t) {
-    self->answering_ = false;
     if (self->closed_) {
       return;
     }
@@ -220,13 +219,15 @@ void HttpServer::Impl::admit(UniqueFd fd) {
   Local::socket socket(io_);
   error_code error;
   socket.assign(Local(), fd.get(), error);
-  if (error || sessions_.size() >= kMaxConnections) {
-    if (!error) {
-      fd.release();
-    }
+  if (error) {
     return;
   }
-  fd.release();
+  fd.release();  // the socket owns it now
+  // No write waits for a peer, not even that of "100 Continue".
+  socket.non_blocking(true, error);
+  if (error || sessions_.size() >= kMaxConnections) {
+    return;
+  }
   sessions_.push_back(std::make_shared<Session>(shared_from_this(), std::move(socket)));
   sessions_.back()->read_head();
 }

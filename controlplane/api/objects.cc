@@ -206,13 +206,14 @@ Json port_object(const ipc::PortStats& port) {
 
 Json dataplane_object(const Sources& from) {
   const bool connected = from.client.is_connected();
+  const std::string& program = from.client.hello().program();  // "maglb-dataplane 0.1.0"
   const std::string error = from.client.error().empty() ? from.publisher.refusal() : from.client.error();
   const auto known = [connected](auto value) { return connected ? Json(value) : Json(nullptr); };
   const uint64_t generation =
       std::max(from.publisher.running_generation(),
                from.stats != nullptr ? from.stats->generation() : from.client.hello().generation());
   return {{"connected", connected},
-          {"version", known(from.client.hello().program())},
+          {"version", known(program.substr(program.rfind(' ') + 1))},
           {"generation", known(generation)},
           {"workers", known(from.client.hello().workers())},
           {"uptime_seconds",

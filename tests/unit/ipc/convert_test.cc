@@ -12,7 +12,7 @@ Change sample() {
   pool->name = "web";
   pool->seed = 7;
   pool->backends = {{"web1", *IpAddress::parse("10.0.1.11"), 100, BackendState::kUp},
-                    {"web2", *IpAddress::parse("10.0.1.12"), 50, BackendState::kDrain}};
+                    {"web2", *IpAddress::parse("10.0.1.12"), 50, BackendState::kUnhealthy}};
   pool->slots = {0, 1, 0, 0, 1, 0, 0};
   ServiceSpec service{"web",
                       *IpAddress::parse("198.51.100.1"),
@@ -88,6 +88,7 @@ TEST(Convert, RefusesEverythingOutOfItsRange) {
       {"no pool name", [&](auto& m) { pool(m)->set_name(""); }},
       {"long pool name", [&](auto& m) { pool(m)->set_name(std::string(64, 'a')); }},
       {"odd pool name", [&](auto& m) { pool(m)->set_name("a b"); }},
+      {"a slot of a drained backend", [&](auto& m) { backend(m)->set_state(ipc::Backend::DRAIN); }},
       {"odd bytes of slots", [&](auto& m) { pool(m)->set_slots(std::string(13, '\0')); }},
       {"no slots", [&](auto& m) { pool(m)->clear_slots(); }},
       {"a size that is not prime", [&](auto& m) { pool(m)->set_slots(std::string(16, '\0')); }},
