@@ -9,7 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
-#include "lib/base/prime.h"
+#include "lib/snapshot/view/validate.h"
 
 namespace maglb {
 namespace {
@@ -17,7 +17,7 @@ namespace {
 static_assert(static_cast<int>(ipc::Backend::DOWN) == static_cast<int>(BackendState::kDown));
 static_assert(static_cast<int>(ipc::Service::L2) == static_cast<int>(ForwardMode::kL2));
 
-constexpr size_t kMaxNameSize = 63;
+constexpr uint32_t kMaxBackendWeight = 10000;
 
 std::string bytes_of(const IpAddress& address) {
   return {address.bytes.begin(), address.bytes.end()};
@@ -33,22 +33,7 @@ Result<IpAddress> address_of(std::string_view bytes) {
     return fail(ErrorKind::kInvalid, fmt::format("an address of {} bytes is not one of 16", bytes.size()));
   }
   std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
-  if (!address.is_v4()) {
-    return fail(ErrorKind::kInvalid, fmt::format("address {} is not IPv4", address.to_string()));
-  }
   return address;
-}
-
-Result<void> check_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  };
-  if (name.empty() || name.size() > kMaxNameSize || !std::all_of(name.begin(), name.end(), allowed)) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("a name of {} bytes is not 1..63 characters of [A-Za-z0-9._-]", name.size()));
-  }
-  return {};
 }
 
 Result<uint16_t> port_of(uint32_t number) {
@@ -59,15 +44,13 @@ Result<uint16_t> port_of(uint32_t number) {
 }
 
 Result<BackendSpec> backend_of(const ipc::Backend& message) {
-  if (auto good = check_name(message.name()); !good) {
-    return tl::unexpected(std::move(good.error()));
-  }
   const auto address = address_of(message.address());
   if (!address) {
     return tl::unexpected(address.error());
   }
-  if (message.weight() > kMaxWeight) {
-    return fail(ErrorKind::kInvalid, fmt::format("weight {} is not in 0..{}", message.weight(), kMaxWeight));
+  if (message.weight() > kMaxBackendWeight) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("weight {} is not in 0..{}", message.weight(), kMaxBackendWeight));
   }
   if (!ipc::Backend::State_IsValid(message.state())) {
     return fail(ErrorKind::kInvalid, fmt::format("{} is no state", static_cast<int>(message.state())));
@@ -75,23 +58,12 @@ Result<BackendSpec> backend_of(const ipc::Backend& message) {
   return BackendSpec{message.name(), *address, message.weight(), static_cast<BackendState>(message.state())};
 }
 
-Result<std::vector<uint16_t>> slots_of(std::string_view bytes, size_t backends) {
-  const size_t size = bytes.size() / 2;
-  if (bytes.size() % 2 != 0 || size < 3 || size > kMaxTableSize || !is_prime(size)) {
-    return fail(ErrorKind::kInvalid, fmt::format("a table of {} bytes has no prime number of slots in 3..{}",
-                                                 bytes.size(), kMaxTableSize));
+Result<std::vector<uint16_t>> slots_of(std::string_view bytes) {
+  if (bytes.size() % 2 != 0 || bytes.size() / 2 > kMaxTableSize) {
+    return fail(ErrorKind::kInvalid, fmt::format("{} bytes are no table of slots", bytes.size()));
   }
-  std::vector<uint16_t> slots(size);
+  std::vector<uint16_t> slots(bytes.size() / 2);
   std::memcpy(slots.data(), bytes.data(), bytes.size());
-  if (std::all_of(slots.begin(), slots.end(), [](uint16_t slot) { return slot == kNoBackend; })) {
-    return slots;
-  }
-  const auto bad =
-      std::find_if(slots.begin(), slots.end(), [backends](uint16_t slot) { return slot >= backends; });
-  if (bad != slots.end()) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("slot {} names backend {} of {}", bad - slots.begin(), *bad, backends));
-  }
   return slots;
 }
 
@@ -103,39 +75,35 @@ Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
     return fail(ErrorKind::kInvalid,
                 fmt::format("{} backends are more than {}", message.backends_size(), kMaxBackendsPerPool));
   }
-  std::unordered_set<std::string_view> names;
   for (int i = 0; i < message.backends_size(); ++i) {
     auto backend = backend_of(message.backends(i));
     if (!backend) {
       return tl::unexpected(std::move(backend.error()).within(fmt::format("backend {}", i)));
     }
-    if (!names.insert(message.backends(i).name()).second) {
-      return fail(ErrorKind::kInvalid, fmt::format("backend {} occurs twice", backend->name));
-    }
     pool->backends.push_back(std::move(*backend));
   }
-  auto slots = slots_of(message.slots(), pool->backends.size());
+  auto slots = slots_of(message.slots());
   if (!slots) {
     return tl::unexpected(std::move(slots.error()));
   }
   pool->slots = std::move(*slots);
+  if (auto valid = validate(*pool); !valid) {
+    return tl::unexpected(std::move(valid.error()));
+  }
   return pool;
 }
 
-Result<Duration> timeout_of(uint64_t ms) {
-  if (ms == 0 || ms > milliseconds(kMaxFlowTimeout)) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("a timeout of {} ms is not in 1..{}", ms, milliseconds(kMaxFlowTimeout)));
-  }
-  return std::chrono::milliseconds(ms);
+// Capped above what validate() takes, so that no value overflows on its way there.
+Duration timeout_of(uint64_t ms) {
+  return std::chrono::milliseconds(std::min(ms, milliseconds(kLongestTimeout) + 1));
 }
 
 Result<ServiceSpec> service_of(const ipc::Service& message) {
   ServiceSpec service;
   service.name = message.name();
   service.pool = message.pool();
-  if (auto good = check_name(message.pool()); !good) {
-    return tl::unexpected(std::move(good.error()).within("pool"));
+  if (!is_valid_name(message.pool())) {
+    return fail(ErrorKind::kInvalid, "the name of its pool is none");
   }
   const auto address = address_of(message.address());
   if (!address) {
@@ -147,8 +115,8 @@ Result<ServiceSpec> service_of(const ipc::Service& message) {
     return tl::unexpected(port.error());
   }
   service.port = *port;
-  if (message.protocol() != 0 && message.protocol() != 6 && message.protocol() != 17) {
-    return fail(ErrorKind::kInvalid, fmt::format("protocol {} is not 0, 6 or 17", message.protocol()));
+  if (message.protocol() > 255) {
+    return fail(ErrorKind::kInvalid, fmt::format("protocol {} is not in 0..255", message.protocol()));
   }
   service.protocol = static_cast<Protocol>(message.protocol());
   if (!ipc::Service::Forward_IsValid(message.forward())) {
@@ -158,17 +126,12 @@ Result<ServiceSpec> service_of(const ipc::Service& message) {
   service.forward = static_cast<ForwardMode>(message.forward());
   service.keep_on_failure = message.keep_on_failure();
   service.track_flows = message.track_flows();
-  const std::pair<uint64_t, Duration*> timeouts[] = {
-      {message.opening_timeout_ms(), &service.opening_timeout},
-      {message.established_timeout_ms(), &service.established_timeout},
-      {message.closing_timeout_ms(), &service.closing_timeout},
-      {message.udp_timeout_ms(), &service.udp_timeout}};
-  for (const auto& [ms, into] : timeouts) {
-    const auto timeout = timeout_of(ms);
-    if (!timeout) {
-      return tl::unexpected(timeout.error());
-    }
-    *into = *timeout;
+  service.opening_timeout = timeout_of(message.opening_timeout_ms());
+  service.established_timeout = timeout_of(message.established_timeout_ms());
+  service.closing_timeout = timeout_of(message.closing_timeout_ms());
+  service.udp_timeout = timeout_of(message.udp_timeout_ms());
+  if (auto valid = validate(service); !valid) {
+    return tl::unexpected(std::move(valid.error()));
   }
   return service;
 }
@@ -183,12 +146,9 @@ Result<std::vector<ServiceSpec>> services_of(const ipc::Services& message) {
   std::set<std::tuple<IpAddress, Protocol, uint16_t>> keys;
   for (int i = 0; i < message.services_size(); ++i) {
     const std::string& name = message.services(i).name();
-    if (auto good = check_name(name); !good) {
-      return tl::unexpected(std::move(good.error()).within(fmt::format("service {}", i)));
-    }
     auto service = service_of(message.services(i));
     if (!service) {
-      return tl::unexpected(std::move(service.error()).within("service " + name));
+      return tl::unexpected(std::move(service.error()).within(fmt::format("service {}", i)));
     }
     if (!names.insert(name).second ||
         !keys.emplace(service->address, service->protocol, service->port).second) {
@@ -207,8 +167,8 @@ Result<void> pools_of(const ipc::Apply& message, Change& change) {
   }
   std::unordered_set<std::string_view> names;
   const auto take_name = [&names](const std::string& name) -> Result<void> {
-    if (auto good = check_name(name); !good) {
-      return tl::unexpected(std::move(good.error()).within("pool"));
+    if (!is_valid_name(name)) {
+      return fail(ErrorKind::kInvalid, "a pool's name is not 1..63 characters of [A-Za-z0-9._-]");
     }
     if (!names.insert(name).second) {
       return fail(ErrorKind::kInvalid, fmt::format("pool {} occurs twice", name));
@@ -221,7 +181,7 @@ Result<void> pools_of(const ipc::Apply& message, Change& change) {
     }
     auto pool = pool_of(pool_message);
     if (!pool) {
-      return tl::unexpected(std::move(pool.error()).within("pool " + pool_message.name()));
+      return tl::unexpected(std::move(pool.error()));
     }
     change.pools.push_back(std::move(*pool));
   }
@@ -324,6 +284,9 @@ Result<FlowQuery> from_message(const ipc::FlowLookup& message) {
   const auto destination_port = port_of(message.destination_port());
   if (!source || !destination) {
     return tl::unexpected(!source ? source.error() : destination.error());
+  }
+  if (!source->is_v4() || !destination->is_v4()) {
+    return fail(ErrorKind::kInvalid, "an address is not IPv4");
   }
   if (!source_port || !destination_port) {
     return tl::unexpected(!source_port ? source_port.error() : destination_port.error());

@@ -12,8 +12,6 @@ namespace maglb {
 
 inline constexpr int kMaxPools = 65536;
 inline constexpr int kMaxServices = 65536;
-inline constexpr uint32_t kMaxWeight = 10000;
-inline constexpr Duration kMaxFlowTimeout = std::chrono::hours(24 * 31);
 
 // A flow as an operator asks for it.
 struct FlowQuery {
@@ -27,11 +25,10 @@ struct FlowQuery {
 void to_message(const Change& change, ipc::Apply& message);
 void to_message(const FlowQuery& query, ipc::FlowLookup& message);
 
-// A Change that keeps: generation > 0 and not its base; names are 1..63 characters of [A-Za-z0-9._-];
-// no pool, backend, service or (address, protocol, port) occurs twice; no pool is both given and
-// removed, none is removed from a whole state; every table has a prime size in 3..kMaxTableSize and
-// its slots name backends of the pool or all have kNoBackend; every address is IPv4; timeouts are in
-// 1 ms..kMaxFlowTimeout. Otherwise kInvalid and where: "pool web: backend 3: ...".
+// A Change that keeps: generation > 0 and not its base; every pool and service is valid by itself
+// (snapshot/view/validate.h); no pool, service or (address, protocol, port) occurs twice; no pool is both
+// given and removed, none is removed from a whole state; every weight is in 0..10000. Otherwise kInvalid and
+// where: "pool web: backend 3: ...".
 Result<Change> from_message(const ipc::Apply& message);
 Result<FlowQuery> from_message(const ipc::FlowLookup& message);
 

@@ -68,7 +68,7 @@ Result<UnixListener> UnixListener::open(const std::string& path, mode_t mode) {
   listener.fd_ = std::move(fd);
   struct stat status;
   if (chmod(path.c_str(), mode) != 0 || lstat(path.c_str(), &status) != 0 ||
-      ::listen(listener.fd_.get(), 128) != 0) {
+      ::listen(listener.fd_.get(), 1024) != 0) {
     return fail_errno(path, errno);
   }
   listener.path_ = path;

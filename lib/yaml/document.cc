@@ -86,6 +86,9 @@ class TreeBuilder : public YAML::EventHandler {
   };
 
   Node make(Node::Kind kind, const YAML::Mark& mark, YAML::anchor_t anchor, const std::string& tag) {
+    if (++nodes_ > kMaxNodes) {
+      throw YAML::ParserException(mark, fmt::format("more than {} values", kMaxNodes));
+    }
     Node node;
     node.kind = kind;
     node.mark = to_mark(mark);
@@ -151,6 +154,7 @@ class TreeBuilder : public YAML::EventHandler {
   Node root_;
   Mark last_quoted_;
   std::vector<Frame> frames_;
+  size_t nodes_ = 0;
   int documents_ = 0;
 };
 

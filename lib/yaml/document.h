@@ -19,6 +19,7 @@ inline constexpr size_t kMaxBytes = 16 * 1024 * 1024;
 inline constexpr size_t kMaxDepth = 64;
 // Of the characters [ { and , in the text: yaml-cpp holds a flow collection's tokens in memory.
 inline constexpr size_t kMaxFlowIndicators = 1024 * 1024;
+inline constexpr size_t kMaxNodes = 1024 * 1024;
 
 struct Node {
   enum class Kind : uint8_t { kNull, kScalar, kSequence, kMap };

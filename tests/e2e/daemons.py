@@ -15,7 +15,8 @@ from support import CommandFailed, DNS, WEB, program, wait_until
 
 def service_document(lab, weights=None, **pool):
     """A maglb.yaml for the lab as a dict: web by ipip, web by l2, and UDP by l2."""
-    health = {"type": "http", "port": 80, "path": "/healthz", "interval": "1s", "timeout": "1s", "rise": 2, "fall": 3}
+    health = {"type": "http", "port": 80, "path": "/healthz"}
+    health |= {"interval": "1s", "timeout": "1s", "rise": 2, "fall": 3}
     backends = [
         {"name": server, "address": lab.address_of(server), "weight": (weights or {}).get(server, 100)}
         for server in lab.servers

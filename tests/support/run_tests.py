@@ -295,8 +295,8 @@ def suite_fuzz(_):
         if target["type"] == "executable" and "tests/fuzz" in target["defined_in"]:
             corpus = BUILD_FUZZ / "corpus" / target["name"]
             corpus.mkdir(parents=True, exist_ok=True)
-            command = [target["filename"][0], f"-max_total_time={seconds}", f"-artifact_prefix={corpus.parent}/", corpus]
-            code, output = run(command, seconds + 300)
+            options = [f"-max_total_time={seconds}", f"-artifact_prefix={corpus.parent}/"]
+            code, output = run([target["filename"][0], *options, corpus], seconds + 300)
             name = f"fuzz {target['name']} for {seconds} s"
             tally.add(passed_case(name) if code == 0 else failed_case(name, output))
     return tally if tally.passed or tally.failed else failed_case("fuzz: no target")

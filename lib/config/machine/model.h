@@ -1,7 +1,7 @@
 // What this machine is: dataplane.yaml as plain data. Which cores, which ports, how much memory.
 //
 // A MachineConfig that parse_machine_config() returned keeps these promises:
-//   1. There is at least one worker, at most 64; no core is named twice, and main is not a worker.
+//   1. There is at least one worker, at most 64, and none two on a core. One may share the main core.
 //   2. There is at least one port, at most 16. Port names are unique (1..63 characters of
 //      [A-Za-z0-9._-], the first a letter or digit), and so are devices and their interfaces.
 //   3. A device is a PCI address or a virtual device of DPDK ("net_..."), perhaps with arguments after

@@ -26,7 +26,7 @@ void read_cores(const Field& field, MachineConfig& config) {
     return;
   }
   MapReader map(field.node(), field.context(), field.problems());
-  const bool has_main = map.required("main").integer(0, kMaxCore, config.main_core);
+  map.required("main").integer(0, kMaxCore, config.main_core);
   const Field workers = map.required("workers");
   map.finish();
   const auto list = workers.list();
@@ -43,8 +43,6 @@ void read_cores(const Field& field, MachineConfig& config) {
     }
     if (!seen.insert(core).second) {
       item.problem(fmt::format("core {} is a worker already", core));
-    } else if (has_main && core == config.main_core) {
-      item.problem(fmt::format("core {} is the main core: expected another one", core));
     }
     config.worker_cores.push_back(core);
   }

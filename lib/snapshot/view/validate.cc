@@ -59,6 +59,14 @@ Result<void> validate_slots(const PoolSpec& pool) {
       return refuse(fmt::format("a slot names backend {} of {}", slot, pool.backends.size()));
     }
   }
+  // One that fails its probes may be in the table, where it is the last one left.
+  for (const uint16_t slot : pool.slots) {
+    if (!empty && (pool.backends[slot].state == BackendState::kDrain ||
+                   pool.backends[slot].state == BackendState::kDown)) {
+      return refuse(
+          fmt::format("a slot names backend {}, which takes no new flows", pool.backends[slot].name));
+    }
+  }
   return {};
 }
 

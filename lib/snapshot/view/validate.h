@@ -10,8 +10,8 @@ namespace maglb {
 // 1..63 characters of [A-Za-z0-9._-].
 bool is_valid_name(std::string_view name);
 
-// Names, number and addresses of backends, a prime table size, every slot a backend of the pool or all
-// of them none.
+// Names, number and addresses of backends, a prime table size, every slot a backend of the pool that
+// is up or unhealthy, or all of them none.
 Result<void> validate(const PoolSpec& pool);
 
 // Names, an address that can be served, a protocol and port, timeouts in 1 ms..kLongestTimeout.

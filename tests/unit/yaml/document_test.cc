@@ -113,6 +113,14 @@ TEST(Document, HostileTextCostsBoundedWork) {
   EXPECT_EQ(document.error().list().size(), Problems::kMaximum);
 }
 
+TEST(Document, HoldsABoundedNumberOfValues) {
+  std::string list;
+  for (size_t i = 0; i < kMaxNodes; ++i) {
+    list += "- \n";
+  }
+  EXPECT_THAT(refusal(list), HasSubstr("more than 1048576 values"));
+}
+
 TEST(Document, ReportsSeveralProblemsInTheOrderOfTheFile) {
   EXPECT_EQ(refusal("a: 1\na: 2\nb: &x 1\nb: 1\n"),
             "f:2:1: duplicate key 'a'\nf:3:4: anchors are not supported: write the value out\nf:4:1: "

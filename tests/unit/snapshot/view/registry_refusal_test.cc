@@ -70,6 +70,8 @@ const struct {
     {"a backend's multicast address", with_pool([](PoolSpec& p) { p.backends[1].address.bytes[12] = 224; })},
     {"a backend's IPv6 address", with_pool([](PoolSpec& p) { p.backends[1].address.bytes[0] = 0x20; })},
     {"a backend's state", with_pool([](PoolSpec& p) { p.backends[1].state = static_cast<BackendState>(9); })},
+    {"a slot that drains", with_pool([](PoolSpec& p) { p.backends[1].state = BackendState::kDrain; })},
+    {"a slot that is down", with_pool([](PoolSpec& p) { p.backends[1].state = BackendState::kDown; })},
     {"too many backends", with_pool([](PoolSpec& p) { p.backends.resize(kMaxBackendsPerPool + 1); })},
     {"a service's odd name", with_service([](ServiceSpec& s) { s.name = "a/b"; })},
     {"a service twice", with_service([](ServiceSpec& s) { s.name = "web"; })},

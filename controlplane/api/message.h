@@ -1,0 +1,29 @@
+// A request and its answer, without the HTTP library.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "controlplane/desired/document.h"
+
+namespace maglb {
+
+struct ApiRequest {
+  std::string method;
+  std::string target;  // path and query as they came
+  std::string body;
+};
+
+struct ApiResponse {
+  unsigned status = 200;
+  std::string content_type = "application/json";
+  std::string body;
+};
+
+// Called once, at once or later.
+using Respond = std::function<void(ApiResponse)>;
+
+ApiResponse error_response(const Refusal& refusal);
+ApiResponse error_response(unsigned status, const char* kind, const std::string& message);
+
+}  // namespace maglb

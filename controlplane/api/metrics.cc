@@ -1,0 +1,217 @@
+#include "controlplane/api/metrics.h"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <deque>
+#include <initializer_list>
+#include <utility>
+
+namespace maglb {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::initializer_list<std::pair<const char*, std::string>>;
+
+// Families in the order they were first named.
+class Page {
+ public:
+  MetricFamily& counter(const char* name, const char* help) {
+    return family(name, help, MetricType::Counter);
+  }
+  MetricFamily& gauge(const char* name, const char* help) { return family(name, help, MetricType::Gauge); }
+
+  std::string text() const {
+    std::vector<MetricFamily> families(families_.begin(), families_.end());
+    std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
+    return prometheus::TextSerializer().Serialize(families);
+  }
+
+ private:
+  MetricFamily& family(const char* name, const char* help, MetricType type) {
+    families_.push_back({name, help, type, {}});
+    return families_.back();
+  }
+
+  std::deque<MetricFamily> families_;  // references stay valid
+};
+
+void add(MetricFamily& family, Labels labels, double value) {
+  ClientMetric metric;
+  for (const auto& [name, text] : labels) {
+    metric.label.push_back({name, text});
+  }
+  (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  family.metric.push_back(std::move(metric));
+}
+
+void add(MetricFamily& family, Labels labels, uint64_t value) {
+  add(family, labels, static_cast<double>(value));
+}
+
+void add_control_plane(Page& page, const Sources& from) {
+  using std::chrono::duration;
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  const auto up = std::chrono::steady_clock::now() - from.started;
+  add(page.gauge("maglb_controlplane_info", "The control plane's version."), {{"version", MAGLB_VERSION}},
+      1.0);
+  add(page.gauge("maglb_controlplane_start_time_seconds", "When the control plane started, since 1970."), {},
+      duration<double>(now - up).count());
+  add(page.gauge("maglb_ready", "1 when the dataplane runs the wanted generation."), {},
+      from.publisher.is_current() ? 1.0 : 0.0);
+  add(page.gauge("maglb_dataplane_connected", "1 while the control plane is connected to the dataplane."), {},
+      from.client.is_connected() ? 1.0 : 0.0);
+  add(page.gauge("maglb_generation_wanted", "The generation that shall run."), {},
+      from.reconciler.generation());
+  add(page.gauge("maglb_config_applied_time_seconds", "When the running document was applied, since 1970."),
+      {}, duration<double>(from.reconciler.document().applied_at.time_since_epoch()).count());
+  add(page.gauge("maglb_config_warnings", "Warnings that /v1/status lists now."), {},
+      static_cast<uint64_t>(from.reconciler.warnings().size()));
+  add(page.counter("maglb_publishes_sent_total", "States sent to the dataplane."), {},
+      from.publisher.applies());
+  add(page.counter("maglb_publishes_refused_total", "States that the dataplane refused."), {},
+      from.publisher.refusals());
+  add(page.counter("maglb_health_transitions_total", "Changes of a backend's health by its probe."), {},
+      from.reconciler.transitions());
+}
+
+void add_probes(Page& page, const ProbeCounters& probes) {
+  MetricFamily& results = page.counter("maglb_probe_attempts_total", "Finished probe attempts by result.");
+  add(results, {{"result", "success"}}, probes.successes);
+  add(results, {{"result", "failure"}}, probes.failures);
+  add(results, {{"result", "skipped"}}, probes.skipped);
+  add(results, {{"result", "cancelled"}}, probes.cancelled);
+  add(page.gauge("maglb_probe_in_flight", "Probe attempts under way."), {}, probes.in_flight);
+  add(page.gauge("maglb_probe_waiting", "Probe attempts that are due and wait for a descriptor."), {},
+      probes.waiting);
+  add(page.gauge("maglb_probe_targets", "Distinct targets that are probed."), {}, probes.targets);
+}
+
+void add_pools(Page& page, const Sources& from) {
+  MetricFamily& stale =
+      page.gauge("maglb_pool_stale", "1 while every backend fails and the last table stays.");
+  MetricFamily& state = page.gauge("maglb_backend_state", "1 for the state that a backend is in.");
+  MetricFamily& healthy = page.gauge("maglb_backend_healthy", "1 unless the probe says the backend fails.");
+  MetricFamily& weight = page.gauge("maglb_backend_weight", "The configured weight.");
+  MetricFamily& slots = page.gauge("maglb_backend_slots", "Slots of the pool's table that name the backend.");
+  for (const PoolConfig& pool : from.reconciler.config().pools) {
+    add(stale, {{"pool", pool.name}}, from.reconciler.table(pool.name).stale ? 1.0 : 0.0);
+    for (const BackendConfig& backend : pool.backends) {
+      const BackendView view = from.reconciler.view(pool, backend);
+      const Labels labels = {{"pool", pool.name}, {"backend", backend.name}};
+      add(healthy, labels, view.health == ProbeOpinion::kUnhealthy ? 0.0 : 1.0);
+      add(weight, labels, uint64_t{backend.weight});
+      add(slots, labels, uint64_t{view.slots});
+      for (const BackendState each :
+           {BackendState::kUp, BackendState::kDrain, BackendState::kUnhealthy, BackendState::kDown}) {
+        add(state, {{"pool", pool.name}, {"backend", backend.name}, {"state", std::string(to_string(each))}},
+            each == view.effective ? 1.0 : 0.0);
+      }
+    }
+  }
+}
+
+void add_traffic(Page& page, const ipc::Stats& stats) {
+  MetricFamily& packets = page.counter("maglb_service_packets_total", "Packets received for a service.");
+  MetricFamily& bytes = page.counter("maglb_service_bytes_total", "IP bytes received for a service.");
+  MetricFamily& flows = page.counter("maglb_service_new_flows_total", "Flows opened at a service.");
+  for (const ipc::ServiceStats& service : stats.services()) {
+    add(packets, {{"service", service.name()}}, service.traffic().packets());
+    add(bytes, {{"service", service.name()}}, service.traffic().bytes());
+    add(flows, {{"service", service.name()}}, service.traffic().new_flows());
+  }
+  MetricFamily& to_packets = page.counter("maglb_backend_packets_total", "Packets sent to a backend.");
+  MetricFamily& to_bytes =
+      page.counter("maglb_backend_bytes_total", "IP bytes sent to a backend, as received.");
+  MetricFamily& to_flows = page.counter("maglb_backend_new_flows_total", "Flows opened to a backend.");
+  for (const ipc::BackendStats& backend : stats.backends()) {
+    const Labels labels = {{"pool", backend.pool()}, {"backend", backend.name()}};
+    add(to_packets, labels, backend.traffic().packets());
+    add(to_bytes, labels, backend.traffic().bytes());
+    add(to_flows, labels, backend.traffic().new_flows());
+  }
+}
+
+void add_workers(Page& page, const ipc::Stats& stats) {
+  MetricFamily& received = page.counter("maglb_worker_received_packets_total", "Packets received.");
+  MetricFamily& originated = page.counter("maglb_worker_originated_packets_total", "Packets made by maglb.");
+  MetricFamily& sent = page.counter("maglb_worker_sent_packets_total", "Packets that the driver accepted.");
+  MetricFamily& kernel = page.counter("maglb_worker_kernel_packets_total", "Packets handed to the kernel.");
+  MetricFamily& dropped = page.counter("maglb_worker_dropped_packets_total", "Packets dropped by reason.");
+  MetricFamily& held = page.gauge("maglb_worker_held_packets", "Packets held back for later.");
+  MetricFamily& events =
+      page.counter("maglb_worker_events_total", "What happened beside the packet counters.");
+  MetricFamily& flows = page.gauge("maglb_worker_flows", "Entries in the flow table.");
+  MetricFamily& opening = page.gauge("maglb_worker_flows_opening", "Entries that are opening.");
+  MetricFamily& capacity = page.gauge("maglb_worker_flow_capacity", "Entries that the flow table can have.");
+  MetricFamily& busy = page.counter("maglb_worker_busy_cycles_total", "CPU cycles spent on packets.");
+  MetricFamily& cycles = page.counter("maglb_worker_cycles_total", "CPU cycles passed.");
+  for (const ipc::WorkerStats& worker : stats.workers()) {
+    const std::string number = std::to_string(worker.worker());
+    const Labels labels = {{"worker", number}};
+    add(received, labels, worker.received());
+    add(originated, labels, worker.originated());
+    add(sent, labels, worker.sent());
+    add(kernel, labels, worker.to_kernel());
+    add(held, labels, worker.held());
+    add(flows, labels, worker.flows());
+    add(opening, labels, worker.flows_opening());
+    add(capacity, labels, worker.flow_capacity());
+    add(busy, labels, worker.busy_cycles());
+    add(cycles, labels, worker.total_cycles());
+    for (const ipc::NamedCount& reason : worker.dropped()) {
+      add(dropped, {{"worker", number}, {"reason", reason.name()}}, reason.value());
+    }
+    for (const ipc::NamedCount& event : worker.events()) {
+      add(events, {{"worker", number}, {"event", event.name()}}, event.value());
+    }
+  }
+}
+
+void add_ports(Page& page, const ipc::Stats& stats) {
+  MetricFamily& up = page.gauge("maglb_port_link_up", "1 while the port has a link.");
+  MetricFamily& rx = page.counter("maglb_port_received_packets_total", "Packets that the driver received.");
+  MetricFamily& tx = page.counter("maglb_port_sent_packets_total", "Packets that the driver sent.");
+  MetricFamily& missed = page.counter("maglb_port_missed_packets_total", "Packets lost before the workers.");
+  MetricFamily& errors =
+      page.counter("maglb_port_send_errors_total", "Packets that the driver could not send.");
+  for (const ipc::PortStats& port : stats.ports()) {
+    const Labels labels = {{"port", port.name()}};
+    add(up, labels, port.link_up() ? 1.0 : 0.0);
+    add(rx, labels, port.rx_packets());
+    add(tx, labels, port.tx_packets());
+    add(missed, labels, port.rx_missed());
+    add(errors, labels, port.tx_errors());
+  }
+}
+
+void add_dataplane(Page& page, const ipc::Stats& stats) {
+  add(page.gauge("maglb_generation_running", "The generation that the workers read."), {},
+      stats.generation());
+  add(page.gauge("maglb_dataplane_uptime_seconds", "How long the dataplane runs."), {},
+      static_cast<double>(stats.uptime_ms()) / 1000);
+  add(page.counter("maglb_dataplane_publishes_total", "States that the dataplane published."), {},
+      stats.publishes());
+  add(page.counter("maglb_dataplane_publishes_rejected_total", "States that the dataplane rejected."), {},
+      stats.publishes_rejected());
+}
+
+}  // namespace
+
+std::string metrics_text(const Sources& from) {
+  Page page;
+  add_control_plane(page, from);
+  add_probes(page, from.reconciler.probe_counters());
+  add_pools(page, from);
+  if (from.stats != nullptr) {
+    add_dataplane(page, *from.stats);
+    add_traffic(page, *from.stats);
+    add_workers(page, *from.stats);
+    add_ports(page, *from.stats);
+  }
+  return page.text();
+}
+
+}  // namespace maglb

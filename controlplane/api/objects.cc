@@ -1,0 +1,410 @@
+#include "controlplane/api/objects.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "lib/config/service/write.h"
+
+namespace maglb {
+namespace {
+
+double seconds(Duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// The dataplane's counters by name: an answer about a thousand services looks each up once.
+class Traffic {
+ public:
+  explicit Traffic(const ipc::Stats* stats) : known_(stats != nullptr) {
+    if (stats == nullptr) {
+      return;
+    }
+    for (const ipc::ServiceStats& service : stats->services()) {
+      services_[service.name()] = &service;
+    }
+    for (const ipc::BackendStats& backend : stats->backends()) {
+      backends_[backend.pool() + "/" + backend.name()] = &backend;
+    }
+  }
+
+  void add(Json& object, const ServiceEntry& service) const {
+    const auto found = services_.find(service.name);
+    add(object, found == services_.end() ? nullptr : &found->second->traffic());
+  }
+  void add(Json& object, const PoolConfig& pool, const BackendConfig& backend) const {
+    const auto found = backends_.find(pool.name + "/" + backend.name);
+    const ipc::BackendStats* stats = found == backends_.end() ? nullptr : found->second;
+    object["next_hop"] = stats != nullptr ? Json(stats->next_hop()) : Json(nullptr);
+    add(object, stats == nullptr ? nullptr : &stats->traffic());
+  }
+
+ private:
+  // What a connected dataplane has not counted yet is zero.
+  void add(Json& object, const ipc::TrafficStats* traffic) const {
+    const auto value = [this, traffic](uint64_t count) {
+      return traffic != nullptr ? Json(count) : known_ ? Json(0) : Json(nullptr);
+    };
+    object["packets"] = value(traffic != nullptr ? traffic->packets() : 0);
+    object["bytes"] = value(traffic != nullptr ? traffic->bytes() : 0);
+    object["new_flows"] = value(traffic != nullptr ? traffic->new_flows() : 0);
+  }
+
+  bool known_;
+  std::unordered_map<std::string, const ipc::ServiceStats*> services_;
+  std::unordered_map<std::string, const ipc::BackendStats*> backends_;
+};
+
+struct BackendCounts {
+  size_t total = 0;
+  size_t by_state[4] = {};
+  size_t up() const { return by_state[static_cast<size_t>(BackendState::kUp)]; }
+};
+
+BackendCounts count_backends(const Reconciler& reconciler, const PoolConfig& pool) {
+  BackendCounts counts;
+  for (const BackendConfig& backend : pool.backends) {
+    ++counts.total;
+    ++counts.by_state[static_cast<size_t>(reconciler.view(pool, backend).effective)];
+  }
+  return counts;
+}
+
+Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntry& service) {
+  const PoolConfig* pool = find_pool(from.reconciler.config(), service.pool);
+  const BackendCounts counts = count_backends(from.reconciler, *pool);
+  Json object = {{"name", service.name},
+                 {"address", service.address.to_string()},
+                 {"protocol", to_string(service.protocol)},
+                 {"port", service.port},
+                 {"pool", service.pool},
+                 {"forward", to_string(service.forward)},
+                 {"flow", service.flow},
+                 {"on_failure", to_string(service.on_failure)},
+                 {"backends_up", counts.up()},
+                 {"backends_total", counts.total}};
+  traffic.add(object, service);
+  return object;
+}
+
+Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig& pool,
+                  const BackendConfig& backend) {
+  const BackendView view = from.reconciler.view(pool, backend);
+  const bool has_since = view.since != WallTime{};
+  const double since = std::chrono::duration<double>(std::chrono::system_clock::now() - view.since).count();
+  Json object = {{"pool", pool.name},
+                 {"name", backend.name},
+                 {"address", backend.address.to_string()},
+                 {"weight", backend.weight},
+                 {"state", to_string(backend.state)},
+                 {"health", to_string(view.health)},
+                 {"effective", to_string(view.effective)},
+                 {"reason", view.reason},
+                 {"since", has_since ? Json(std::max(since, 0.0)) : Json(nullptr)},
+                 {"slots", view.slots},
+                 {"share", view.table_size == 0 ? 0.0 : static_cast<double>(view.slots) / view.table_size}};
+  traffic.add(object, pool, backend);
+  return object;
+}
+
+Json backends_of(const Sources& from, const Traffic& traffic, const PoolConfig& pool) {
+  Json list = Json::array();
+  for (const BackendConfig& backend : pool.backends) {
+    list.push_back(with_traffic(from, traffic, pool, backend));
+  }
+  return list;
+}
+
+Json health_object(const ProbeConfig& health) {
+  Json object = {{"type", to_string(health.type)}};
+  if (health.type == ProbeType::kNone) {
+    return object;
+  }
+  object["port"] = health.port == 0 ? Json(nullptr) : Json(health.port);
+  object["path"] = health.type == ProbeType::kHttp ? Json(health.path) : Json(nullptr);
+  object["interval_seconds"] = seconds(health.interval);
+  object["timeout_seconds"] = seconds(health.timeout);
+  object["rise"] = health.rise;
+  object["fall"] = health.fall;
+  return object;
+}
+
+Json summary_of(const Sources& from, const PoolConfig& pool) {
+  Json services = Json::array();
+  for (const ServiceEntry& service : from.reconciler.config().services) {
+    if (service.pool == pool.name) {
+      services.push_back(service.name);
+    }
+  }
+  const BackendCounts counts = count_backends(from.reconciler, pool);
+  return {{"name", pool.name},
+          {"scheduler", to_string(pool.scheduler)},
+          {"table_size", pool.table_size},
+          {"health", health_object(pool.health)},
+          {"services", std::move(services)},
+          {"backends_up", counts.up()},
+          {"backends_total", counts.total},
+          {"stale", from.reconciler.table(pool.name).stale}};
+}
+
+template <typename Repeated>
+Json counts_object(const Repeated& counts) {
+  Json object = Json::object();
+  for (const ipc::NamedCount& one : counts) {
+    object[one.name()] = one.value();
+  }
+  return object;
+}
+
+Json worker_object(const ipc::WorkerStats& worker) {
+  return {{"worker", worker.worker()},
+          {"core", worker.core()},
+          {"received", worker.received()},
+          {"originated", worker.originated()},
+          {"sent", worker.sent()},
+          {"kernel", worker.to_kernel()},
+          {"held", worker.held()},
+          {"dropped", counts_object(worker.dropped())},
+          {"events", counts_object(worker.events())},
+          {"flows", worker.flows()},
+          {"flows_opening", worker.flows_opening()},
+          {"flow_capacity", worker.flow_capacity()},
+          {"busy", worker.total_cycles() == 0 ? 0.0
+                                              : static_cast<double>(worker.busy_cycles()) /
+                                                    static_cast<double>(worker.total_cycles())}};
+}
+
+Json totals_object(const ipc::Stats& stats) {
+  uint64_t received = 0, originated = 0, sent = 0, kernel = 0, held = 0;
+  Json dropped = Json::object();
+  for (const ipc::WorkerStats& worker : stats.workers()) {
+    received += worker.received();
+    originated += worker.originated();
+    sent += worker.sent();
+    kernel += worker.to_kernel();
+    held += worker.held();
+    for (const ipc::NamedCount& reason : worker.dropped()) {
+      dropped[reason.name()] = dropped.value(reason.name(), uint64_t{0}) + reason.value();
+    }
+  }
+  return {{"received", received}, {"originated", originated},     {"sent", sent}, {"kernel", kernel},
+          {"held", held},         {"dropped", std::move(dropped)}};
+}
+
+Json port_object(const ipc::PortStats& port) {
+  return {{"name", port.name()},
+          {"device", port.device()},
+          {"link_up", port.link_up()},
+          {"mac", port.mac()},
+          {"mtu", port.mtu()},
+          {"rx_packets", port.rx_packets()},
+          {"tx_packets", port.tx_packets()},
+          {"rx_missed", port.rx_missed()},
+          {"tx_errors", port.tx_errors()}};
+}
+
+Json dataplane_object(const Sources& from) {
+  const bool connected = from.client.is_connected();
+  const std::string error = from.client.error().empty() ? from.publisher.refusal() : from.client.error();
+  const auto known = [connected](auto value) { return connected ? Json(value) : Json(nullptr); };
+  const uint64_t generation =
+      std::max(from.publisher.running_generation(),
+               from.stats != nullptr ? from.stats->generation() : from.client.hello().generation());
+  return {{"connected", connected},
+          {"version", known(from.client.hello().program())},
+          {"generation", known(generation)},
+          {"workers", known(from.client.hello().workers())},
+          {"uptime_seconds",
+           from.stats != nullptr ? Json(static_cast<double>(from.stats->uptime_ms()) / 1000) : Json(nullptr)},
+          {"error", error.empty() ? Json(nullptr) : Json(error)}};
+}
+
+}  // namespace
+
+std::string_view to_string(BackendState state) {
+  constexpr std::string_view kNames[] = {"up", "drain", "unhealthy", "down"};
+  return kNames[static_cast<size_t>(state)];
+}
+
+std::string_view to_string(ProbeOpinion health) {
+  constexpr std::string_view kNames[] = {"unchecked", "unknown", "healthy", "unhealthy"};
+  return kNames[static_cast<size_t>(health)];
+}
+
+std::string why_not_ready(const Publisher& publisher, const DataplaneClient& client) {
+  if (publisher.is_current()) {
+    return {};
+  }
+  if (!client.error().empty()) {
+    return client.error();
+  }
+  return publisher.refusal().empty() ? "the dataplane does not run the wanted generation yet"
+                                     : publisher.refusal();
+}
+
+Json status_object(const Sources& from) {
+  const ServiceConfig& config = from.reconciler.config();
+  BackendCounts all;
+  for (const PoolConfig& pool : config.pools) {
+    const BackendCounts counts = count_backends(from.reconciler, pool);
+    all.total += counts.total;
+    for (size_t i = 0; i < std::size(all.by_state); ++i) {
+      all.by_state[i] += counts.by_state[i];
+    }
+  }
+  Json backends = {{"total", all.total}};
+  for (size_t i = 0; i < std::size(all.by_state); ++i) {
+    backends[to_string(static_cast<BackendState>(i))] = all.by_state[i];
+  }
+  const StoredDocument& document = from.reconciler.document();
+  const auto applied_at =
+      std::chrono::duration_cast<std::chrono::milliseconds>(document.applied_at.time_since_epoch());
+  return {{"version", MAGLB_VERSION},
+          {"uptime_seconds",
+           std::chrono::duration<double>(std::chrono::steady_clock::now() - from.started).count()},
+          {"ready", from.publisher.is_current()},
+          {"generation", from.reconciler.generation()},
+          {"dataplane", dataplane_object(from)},
+          {"config",
+           {{"file", from.reconciler.config_file()},
+            {"source", document.source == DocumentSource::kFile ? "file" : "runtime"},
+            {"applied_at", static_cast<double>(applied_at.count()) / 1000}}},
+          {"services", config.services.size()},
+          {"pools", config.pools.size()},
+          {"backends", std::move(backends)},
+          {"warnings", from.reconciler.warnings()}};
+}
+
+Json services_object(const Sources& from) {
+  const Traffic traffic(from.stats);
+  Json list = Json::array();
+  for (const ServiceEntry& service : from.reconciler.config().services) {
+    list.push_back(with_traffic(from, traffic, service));
+  }
+  return {{"services", std::move(list)}};
+}
+
+Json pools_object(const Sources& from) {
+  Json list = Json::array();
+  for (const PoolConfig& pool : from.reconciler.config().pools) {
+    list.push_back(summary_of(from, pool));
+  }
+  return {{"pools", std::move(list)}};
+}
+
+Json all_backends_object(const Sources& from) {
+  const Traffic traffic(from.stats);
+  Json list = Json::array();
+  for (const PoolConfig& pool : from.reconciler.config().pools) {
+    for (Json& backend : backends_of(from, traffic, pool)) {
+      list.push_back(std::move(backend));
+    }
+  }
+  return {{"backends", std::move(list)}};
+}
+
+Json service_object(const Sources& from, const ServiceEntry& service) {
+  return with_traffic(from, Traffic(from.stats), service);
+}
+
+Json pool_object(const Sources& from, const PoolConfig& pool) {
+  Json object = summary_of(from, pool);
+  object["backends"] = backends_of(from, Traffic(from.stats), pool);
+  return object;
+}
+
+Json backends_object(const Sources& from, const PoolConfig& pool) {
+  return {{"backends", backends_of(from, Traffic(from.stats), pool)}};
+}
+
+Json backend_object(const Sources& from, const PoolConfig& pool, const BackendConfig& backend) {
+  return with_traffic(from, Traffic(from.stats), pool, backend);
+}
+
+Json stats_object(const ipc::Stats* stats) {
+  if (stats == nullptr) {
+    return {{"generation", nullptr},
+            {"uptime_seconds", nullptr},
+            {"totals", nullptr},
+            {"workers", nullptr},
+            {"ports", nullptr}};
+  }
+  Json workers = Json::array();
+  for (const ipc::WorkerStats& worker : stats->workers()) {
+    workers.push_back(worker_object(worker));
+  }
+  Json ports = Json::array();
+  for (const ipc::PortStats& port : stats->ports()) {
+    ports.push_back(port_object(port));
+  }
+  return {{"generation", stats->generation()},
+          {"uptime_seconds", static_cast<double>(stats->uptime_ms()) / 1000},
+          {"totals", totals_object(*stats)},
+          {"workers", std::move(workers)},
+          {"ports", std::move(ports)}};
+}
+
+Json applied_object(const Applied& applied) {
+  return {{"generation", applied.generation},
+          {"changed", applied.changed},
+          {"source", applied.source == DocumentSource::kFile ? "file" : "runtime"}};
+}
+
+namespace {
+
+// Where the flow's next packet goes: to the entry's backend while that may be used.
+std::string next_backend(const Reconciler& reconciler, const ipc::FlowLookupReply& reply) {
+  const PoolConfig* pool = find_pool(reconciler.config(), reply.pool());
+  const BackendConfig* backend = pool == nullptr ? nullptr : find_backend(*pool, reply.flow_backend());
+  if (!reply.flow_found() || backend == nullptr) {
+    return reply.table_backend();
+  }
+  const BackendState state = reconciler.view(*pool, *backend).effective;
+  const auto& services = reconciler.config().services;
+  const bool keeps = std::any_of(services.begin(), services.end(), [&reply](const ServiceEntry& service) {
+    return service.name == reply.service() && service.on_failure == OnFailure::kKeep;
+  });
+  const bool usable = state == BackendState::kUp || state == BackendState::kDrain || keeps;
+  return usable ? reply.flow_backend() : reply.table_backend();
+}
+
+Json name_or_null(const std::string& name) {
+  return name.empty() ? Json(nullptr) : Json(name);
+}
+
+}  // namespace
+
+Json flow_lookup_object(const Reconciler& reconciler, const ipc::FlowLookupReply& reply) {
+  Json flow = {{"found", reply.flow_found()}};
+  if (reply.flow_found()) {
+    flow["worker"] = reply.worker();
+    flow["state"] = reply.state();
+    flow["backend"] = name_or_null(reply.flow_backend());
+    flow["idle_seconds"] = static_cast<double>(reply.idle_ms()) / 1000;
+  }
+  return {{"service", reply.service()},
+          {"pool", reply.pool()},
+          {"flow", std::move(flow)},
+          {"slot", reply.slot()},
+          {"table_backend", name_or_null(reply.table_backend())},
+          {"backend", name_or_null(next_backend(reconciler, reply))}};
+}
+
+Json flow_summary_object(const ipc::FlowSummary& summary) {
+  Json states = {{"opening", 0}, {"established", 0}, {"closing", 0}, {"udp", 0}};
+  for (const ipc::FlowSummary::State& state : summary.states()) {
+    states[state.state()] = state.flows();
+  }
+  Json backends = Json::array();
+  for (const ipc::FlowSummary::PerBackend& backend : summary.backends()) {
+    backends.push_back(
+        {{"pool", backend.pool()}, {"backend", backend.backend()}, {"flows", backend.flows()}});
+  }
+  return {{"flows", summary.flows()},
+          {"capacity", summary.capacity()},
+          {"states", std::move(states)},
+          {"backends", std::move(backends)}};
+}
+
+}  // namespace maglb

@@ -1,0 +1,149 @@
+#include "controlplane/daemon.h"
+
+#include <fmt/format.h>
+#include <signal.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <memory>
+
+#include "controlplane/api/api.h"
+#include "controlplane/api/http_server.h"
+#include "controlplane/desired/reconciler.h"
+#include "controlplane/notify.h"
+#include "controlplane/publish/client.h"
+#include "controlplane/publish/publisher.h"
+#include "controlplane/publish/stats.h"
+#include "controlplane/store/store.h"
+
+namespace maglb {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kInvalidConfig = 3;
+
+class Daemon {
+ public:
+  Daemon(const Options& options, Store store)
+      : options_(options),
+        client_(io_, options.dataplane_socket, [this] { on_connection_change(); }),
+        publisher_(io_, client_),
+        stats_(io_, client_),
+        reconciler_(io_, options.config, std::move(store), publisher_),
+        api_(reconciler_, publisher_, client_, stats_),
+        notify_(io_),
+        stop_signals_(io_, SIGTERM, SIGINT),
+        reload_signal_(io_, SIGHUP) {}
+
+  int run();
+
+ private:
+  void on_connection_change();
+  void await_reload();
+  std::string status() const;
+
+  const Options& options_;
+  boost::asio::io_context io_{1};
+  DataplaneClient client_;
+  Publisher publisher_;
+  StatsCache stats_;
+  Reconciler reconciler_;
+  Api api_;
+  Notify notify_;
+  boost::asio::signal_set stop_signals_;
+  boost::asio::signal_set reload_signal_;
+};
+
+std::string Daemon::status() const {
+  return fmt::format("{} services, {} pools", reconciler_.config().services.size(),
+                     reconciler_.config().pools.size());
+}
+
+void Daemon::on_connection_change() {
+  stats_.forget();
+  if (client_.is_connected() && client_.has_lease()) {
+    reconciler_.stay_above(client_.hello().generation());
+  }
+  publisher_.on_connection_change();
+}
+
+void Daemon::await_reload() {
+  reload_signal_.async_wait([this](const boost::system::error_code& error, int) {
+    if (error) {
+      return;
+    }
+    notify_.reloading();
+    // Whether it was taken is in the log: a signal has no other answer.
+    (void)reconciler_.reload();
+    notify_.ready(status());
+    await_reload();
+  });
+}
+
+int Daemon::run() {
+  const auto started = reconciler_.start();
+  if (!started) {
+    fmt::print(stderr, "{}\n", started.error().error.message);
+    return started.error().error.kind == ErrorKind::kInvalid ? kInvalidConfig : kFailed;
+  }
+  const auto server = HttpServer::listen(
+      io_, options_.api_socket,
+      [this](const ApiRequest& request, Respond respond) { api_.handle(request, std::move(respond)); });
+  if (!server) {
+    spdlog::error("API: {}", server.error().message);
+    return kFailed;
+  }
+  stop_signals_.async_wait([this](const boost::system::error_code& error, int number) {
+    if (!error) {
+      spdlog::info("stopping on signal {}", number);
+      notify_.stopping();
+      io_.stop();
+    }
+  });
+  await_reload();
+  client_.start();
+  stats_.start();
+  spdlog::info("maglb-controlplane {}: API at {}", MAGLB_VERSION, options_.api_socket);
+  notify_.ready(status());
+  io_.run();
+  return 0;
+}
+
+void set_up_log(const std::string& level) {
+  // Unbuffered lines on standard error, which the journal stamps and keeps.
+  spdlog::set_default_logger(spdlog::stderr_logger_st("maglb"));
+  spdlog::set_pattern("%Y-%m-%dT%H:%M:%S.%eZ %l %v", spdlog::pattern_time_type::utc);
+  spdlog::set_level(spdlog::level::from_str(level));
+}
+
+}  // namespace
+
+int run_daemon(const Options& options) {
+  set_up_log(options.log_level);
+  signal(SIGPIPE, SIG_IGN);
+  auto store = Store::open(options.state_dir);
+  if (!store) {
+    spdlog::error("state directory {}: {}", options.state_dir, store.error().message);
+    return kFailed;
+  }
+  return std::make_unique<Daemon>(options, std::move(*store))->run();
+}
+
+int check_file(const Options& options) {
+  const auto text = read_whole_file(options.config);
+  if (!text) {
+    fmt::print(stderr, "{}\n", text.error().message);
+    return kFailed;
+  }
+  const auto config = read_document(*text, options.config);
+  if (!config) {
+    fmt::print(stderr, "{}\n", config.error().error.message);
+    return kInvalidConfig;
+  }
+  fmt::print("{}: {} services, {} pools\n", options.config, config->services.size(), config->pools.size());
+  return 0;
+}
+
+}  // namespace maglb

@@ -1,0 +1,29 @@
+// Runtime changes of one backend, as edits of the configuration. Pure. What the result must keep is
+// checked where every document is: by reading it.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "lib/base/error.h"
+#include "lib/config/service/model.h"
+
+namespace maglb {
+
+struct BackendPatch {
+  std::optional<uint32_t> weight;
+  std::optional<AdminState> state;
+};
+
+PoolConfig* find_pool(ServiceConfig& config, std::string_view pool);
+const PoolConfig* find_pool(const ServiceConfig& config, std::string_view pool);
+const BackendConfig* find_backend(const PoolConfig& pool, std::string_view backend);
+
+// kNotFound: no such pool or backend. kConflict: a backend of that name is there already.
+Result<ServiceConfig> with_backend_added(ServiceConfig config, std::string_view pool, BackendConfig backend);
+Result<ServiceConfig> with_backend_removed(ServiceConfig config, std::string_view pool,
+                                           std::string_view backend);
+Result<ServiceConfig> with_backend_patched(ServiceConfig config, std::string_view pool,
+                                           std::string_view backend, const BackendPatch& patch);
+
+}  // namespace maglb

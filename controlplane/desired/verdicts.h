@@ -1,0 +1,54 @@
+// What the table shall think of a backend, from what its probe knows. Pure.
+//
+// The rules, in this order:
+//   1. No probe: healthy. Known healthy or unhealthy: that.
+//   2. Unknown (not probed yet) and judged before under this name and address: the same as then, so that
+//      a change of the probe moves nothing until it has an outcome.
+//   3. Unknown in a pool that is new here: healthy, so that a first start serves at once; a dead backend
+//      leaves with its first failed probe.
+//   4. Unknown in a pool that is known: unhealthy until its first successful probe: a backend that was
+//      just added gets no traffic before it can serve.
+//   5. But where by these rules no backend of a pool is healthy, its unknown ones are.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "lib/config/service/model.h"
+
+namespace maglb {
+
+enum class ProbeOpinion : uint8_t { kUnchecked, kUnknown, kHealthy, kUnhealthy };
+
+using BackendKey = std::pair<std::string, std::string>;  // pool, backend
+
+struct Verdict {
+  IpAddress address;
+  bool healthy = false;
+};
+
+class Verdicts {
+ public:
+  using Opinion = std::function<ProbeOpinion(const std::string& pool, const std::string& backend)>;
+
+  // What was judged by an earlier process. `address` as configured now: the store does not keep it.
+  void remember(const BackendKey& backend, const IpAddress& address, bool healthy);
+
+  // Judges every backend of `config` and forgets all others.
+  void judge(const ServiceConfig& config, const Opinion& opinion);
+
+  // REQUIRES: the backend was in judge()'s configuration.
+  bool is_healthy(std::string_view pool, std::string_view backend) const;
+
+ private:
+  using OfPool = std::map<std::string, Verdict, std::less<>>;
+
+  OfPool judge_pool(const PoolConfig& pool, const OfPool* before, const Opinion& opinion);
+
+  std::map<std::string, OfPool, std::less<>> pools_;
+};
+
+}  // namespace maglb

@@ -1,0 +1,264 @@
+#include "dataplane/control.h"
+
+#include <fmt/format.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace maglb {
+namespace {
+
+void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
+  reply.set_packets(traffic.packets);
+  reply.set_bytes(traffic.bytes);
+  reply.set_new_flows(traffic.new_flows);
+}
+
+Duration timeout_of(const ServiceView& service, FlowState state) {
+  switch (state) {
+    case FlowState::kOpening:
+      return service.opening_timeout;
+    case FlowState::kEstablished:
+      return service.established_timeout;
+    case FlowState::kClosing:
+      return service.closing_timeout;
+    case FlowState::kUdp:
+      return service.udp_timeout;
+  }
+  return service.opening_timeout;
+}
+
+Duration idle_of(const ServiceView& service, const FlowEntry& entry, Tick now) {
+  return std::max(timeout_of(service, entry.state) - entry.expires.left(now), Duration(0));
+}
+
+FlowKey key_of(const FlowQuery& query) {
+  FlowKey key;
+  key.source = query.source;
+  key.destination = query.destination;
+  key.source_port = Be16(query.source_port);
+  key.destination_port = Be16(query.destination_port);
+  key.protocol = query.protocol;
+  return key;
+}
+
+}  // namespace
+
+Control::Control(const Parts& parts)
+    : parts_(parts),
+      boot_id_(SipKey::random().k0),
+      started_(monotonic_now()),
+      service_base_([workers = &parts.workers](uint32_t index) {
+        Traffic sum;
+        for (const auto& worker : *workers) {
+          sum.add(worker->counters().services[index]);
+        }
+        return sum;
+      }),
+      backend_base_([workers = &parts.workers](uint32_t index) {
+        Traffic sum;
+        for (const auto& worker : *workers) {
+          sum.add(worker->counters().backends[index]);
+        }
+        return sum;
+      }) {}
+
+void Control::fill_hello(ipc::HelloReply& reply) {
+  reply.set_program("maglb-dataplane " MAGLB_VERSION);
+  reply.set_generation(parts_.registry.generation());
+  reply.set_boot_id(boot_id_);
+  reply.set_workers(static_cast<uint32_t>(parts_.workers.size()));
+}
+
+// Steered first, then published, then no longer steered: a packet of a service is never the kernel's
+// while its service runs here.
+Result<void> Control::apply(const Change& change) {
+  const bool gives_services = change.services || change.base_generation == 0;
+  const std::vector<ServiceSpec> wanted =
+      gives_services ? change.services.value_or(std::vector<ServiceSpec>{}) : services_;
+  if (gives_services) {
+    if (auto widened = parts_.steering.widen(wanted); !widened) {
+      (void)parts_.steering.settle(services_);
+      return widened;
+    }
+  }
+  auto published = parts_.publisher.publish(change);
+  if (published) {
+    service_base_.rebase(published->fresh_service_counters);
+    backend_base_.rebase(published->fresh_backend_counters);
+    services_ = wanted;
+  }
+  if (gives_services) {
+    if (auto settled = parts_.steering.settle(services_); !settled) {
+      spdlog::error("the steering program still has entries of former services: {}", settled.error().message);
+    }
+  }
+  return published ? Result<void>{} : tl::unexpected(std::move(published.error()));
+}
+
+std::optional<ipc::ApplyReply> Control::apply(Change change, Ticket) {
+  ipc::ApplyReply reply;
+  const auto applied = apply(change);
+  reply.set_generation(parts_.registry.generation());
+  if (applied) {
+    ++publishes_;
+    spdlog::info("generation {} runs: {} pool(s) changed, {} service(s)", change.generation,
+                 change.pools.size(), services_.size());
+    return reply;
+  }
+  ++rejected_;
+  reply.set_error(applied.error().message);
+  reply.set_base_mismatch(applied.error().kind == ErrorKind::kConflict && change.base_generation != 0 &&
+                          change.base_generation != parts_.registry.generation());
+  spdlog::warn("generation {} was refused: {}", change.generation, applied.error().message);
+  return reply;
+}
+
+void Control::fill_worker(const Worker& worker, ipc::WorkerStats& reply) const {
+  const WorkerCounters& counters = worker.counters();
+  reply.set_worker(worker.place().number);
+  reply.set_core(worker.place().core);
+  reply.set_received(counters.received.value());
+  reply.set_originated(counters.originated.value());
+  reply.set_sent(counters.sent.value());
+  reply.set_to_kernel(counters.to_kernel.value());
+  reply.set_held(counters.held.value());
+  for (size_t i = 0; i < kDropReasons; ++i) {
+    ipc::NamedCount* dropped = reply.add_dropped();
+    dropped->set_name(std::string(name_of(static_cast<DropReason>(i))));
+    dropped->set_value(counters.dropped[i].value());
+  }
+  for (size_t i = 0; i < kEvents; ++i) {
+    ipc::NamedCount* event = reply.add_events();
+    event->set_name(std::string(name_of(static_cast<Event>(i))));
+    event->set_value(counters.events[i].value());
+  }
+  reply.set_flows(worker.flows().size());
+  reply.set_flows_opening(worker.flows().opening());
+  reply.set_flow_capacity(worker.flows().capacity());
+  reply.set_busy_cycles(worker.busy_cycles());
+  reply.set_total_cycles(worker.total_cycles());
+}
+
+void Control::fill_stats(ipc::Stats& reply) {
+  reply.set_generation(parts_.registry.generation());
+  reply.set_boot_id(boot_id_);
+  reply.set_uptime_ms(static_cast<uint64_t>((monotonic_now() - started_) / std::chrono::milliseconds(1)));
+  reply.set_publishes(publishes_);
+  reply.set_publishes_rejected(rejected_);
+  for (const auto& worker : parts_.workers) {
+    fill_worker(*worker, *reply.add_workers());
+  }
+  for (const auto& service : parts_.registry.services()) {
+    ipc::ServiceStats* stats = reply.add_services();
+    stats->set_name(service.name);
+    fill(service_base_.of(service.counter), *stats->mutable_traffic());
+  }
+  for (const auto& backend : parts_.registry.backends()) {
+    ipc::BackendStats* stats = reply.add_backends();
+    stats->set_pool(backend.pool);
+    stats->set_name(backend.name);
+    stats->set_next_hop(parts_.next_hops.describe(backend.next_hop));
+    fill(backend_base_.of(backend.counter), *stats->mutable_traffic());
+  }
+  for (const auto& port : parts_.ports) {
+    const Port::Figures figures = port->figures();
+    ipc::PortStats* stats = reply.add_ports();
+    stats->set_name(port->config().name);
+    stats->set_device(port->config().device);
+    stats->set_link_up(figures.link_up);
+    stats->set_rx_packets(figures.rx_packets);
+    stats->set_tx_packets(figures.tx_packets);
+    stats->set_rx_missed(figures.rx_missed);
+    stats->set_tx_errors(figures.tx_errors);
+    stats->set_mtu(port->view().mtu);
+    stats->set_mac(port->view().mac.to_string());
+  }
+}
+
+void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const {
+  const FlowDigest digest = FlowDigest::of(parts_.flow_key, key, service.id);
+  const Tick tick = Tick::at(parts_.clock.now());
+  // A flow that changed queues has an entry in both tables: the younger one is where it is now.
+  std::optional<FlowEntry> youngest;
+  for (const auto& worker : parts_.workers) {
+    const auto entry = worker->flows().find(digest, tick);
+    if (entry && (!youngest || idle_of(service, *entry, tick) < idle_of(service, *youngest, tick))) {
+      youngest = entry;
+      reply.set_worker(worker->place().number);
+    }
+  }
+  if (!youngest) {
+    return;
+  }
+  reply.set_flow_found(true);
+  reply.set_state(std::string(to_string(youngest->state)));
+  reply.set_idle_ms(static_cast<uint64_t>(idle_of(service, *youngest, tick) / std::chrono::milliseconds(1)));
+  if (const auto name = parts_.registry.name_of(youngest->backend)) {
+    reply.set_flow_backend(name->backend);
+  }
+}
+
+void Control::look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) {
+  const Snapshot* snapshot = parts_.publisher.current();
+  const FlowKey key = key_of(query);
+  const ServiceView* service =
+      snapshot == nullptr ? nullptr
+                          : snapshot->services().find(key.destination, key.protocol, key.destination_port);
+  if (service == nullptr) {
+    return;
+  }
+  reply.set_service_found(true);
+  reply.set_service(parts_.registry.service_name(service->id).value_or(""));
+  for (const ServiceSpec& spec : services_) {
+    if (spec.name == reply.service()) {
+      reply.set_pool(spec.pool);
+    }
+  }
+  fill_flow(*service, key, reply);
+  const PoolView& pool = *snapshot->pool(service->pool);
+  reply.set_slot(pool.slot_of(key));
+  const uint16_t place = pool.slots[reply.slot()];
+  if (const auto name = parts_.registry.name_of({pool.number, place}); name && place != kNoBackend) {
+    reply.set_table_backend(name->backend);
+  }
+}
+
+void Control::summarize(ipc::FlowSummary& reply) {
+  std::array<uint64_t, kFlowStates> states{};
+  std::map<std::pair<uint16_t, uint16_t>, uint64_t> backends;
+  uint64_t flows = 0;
+  uint64_t capacity = 0;
+  const Tick tick = Tick::at(parts_.clock.now());
+  for (const auto& worker : parts_.workers) {
+    capacity += worker->flows().capacity();
+    worker->flows().for_each(tick, [&](const FlowEntry& entry) {
+      ++flows;
+      ++states[static_cast<size_t>(entry.state)];
+      ++backends[{entry.backend.pool, entry.backend.place}];
+    });
+  }
+  reply.set_flows(flows);
+  reply.set_capacity(capacity);
+  for (uint32_t i = 0; i < kFlowStates; ++i) {
+    ipc::FlowSummary::State* state = reply.add_states();
+    state->set_state(std::string(to_string(static_cast<FlowState>(i))));
+    state->set_flows(states[i]);
+  }
+  for (const auto& [id, count] : backends) {
+    ipc::FlowSummary::PerBackend* backend = reply.add_backends();
+    if (const auto name = parts_.registry.name_of({id.first, id.second})) {
+      backend->set_pool(name->pool);
+      backend->set_backend(name->backend);
+    }
+    backend->set_flows(count);
+  }
+}
+
+void Control::on_event(const std::string& message) {
+  spdlog::info("control: {}", message);
+}
+
+}  // namespace maglb

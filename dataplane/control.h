@@ -1,0 +1,59 @@
+// What the control plane and the operator ask of the dataplane (lib/ipc/maglb.proto). Every answer is
+// read from what the workers write anyway; none waits for a worker.
+//
+// Threads: the main core.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "dataplane/counter_base.h"
+#include "dataplane/next_hops.h"
+#include "dataplane/port.h"
+#include "dataplane/publisher.h"
+#include "dataplane/steering_sync.h"
+#include "dataplane/tsc_clock.h"
+#include "dataplane/worker.h"
+#include "lib/ipc/server.h"
+
+namespace maglb {
+
+class Control final : public IpcHandler {
+ public:
+  // What it speaks for. All of it outlives it.
+  struct Parts {
+    const TscClock& clock;
+    SipKey flow_key;
+    Registry& registry;
+    Publisher& publisher;
+    SteeringSync& steering;
+    const NextHops& next_hops;
+    const std::vector<std::unique_ptr<Worker>>& workers;
+    const std::vector<std::unique_ptr<Port>>& ports;
+  };
+  explicit Control(const Parts& parts);
+
+  void fill_hello(ipc::HelloReply& reply) override;
+  std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) override;
+  void fill_stats(ipc::Stats& reply) override;
+  void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) override;
+  void summarize(ipc::FlowSummary& reply) override;
+  void on_event(const std::string& message) override;
+
+ private:
+  Result<void> apply(const Change& change);
+  void fill_worker(const Worker& worker, ipc::WorkerStats& reply) const;
+  void fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const;
+
+  Parts parts_;
+  uint64_t boot_id_;
+  Time started_;
+  std::vector<ServiceSpec> services_;  // running now
+  CounterBase service_base_;
+  CounterBase backend_base_;
+  uint64_t publishes_ = 0;
+  uint64_t rejected_ = 0;
+};
+
+}  // namespace maglb

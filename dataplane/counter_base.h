@@ -1,0 +1,53 @@
+// What counters stood at when their indexes got a new meaning: an index is reused at once, and whoever
+// has it now did not count what was there before.
+//
+// Threads: the main core.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <unordered_map>
+
+#include "lib/lb/counters.h"
+
+namespace maglb {
+
+struct Traffic {
+  uint64_t packets = 0;
+  uint64_t bytes = 0;
+  uint64_t new_flows = 0;
+
+  void add(const TrafficCounters& counters) {
+    packets += counters.packets.value();
+    bytes += counters.bytes.value();
+    new_flows += counters.new_flows.value();
+  }
+  Traffic since(const Traffic& base) const {
+    return {packets - base.packets, bytes - base.bytes, new_flows - base.new_flows};
+  }
+};
+
+class CounterBase {
+ public:
+  // All workers' counters of an index together.
+  using Sum = std::function<Traffic(uint32_t index)>;
+  explicit CounterBase(Sum sum) : sum_(std::move(sum)) {}
+
+  void rebase(std::span<const uint32_t> fresh) {
+    for (const uint32_t index : fresh) {
+      base_[index] = sum_(index);
+    }
+  }
+  Traffic of(uint32_t index) const {
+    const auto base = base_.find(index);
+    return base == base_.end() ? sum_(index) : sum_(index).since(base->second);
+  }
+
+ private:
+  Sum sum_;
+  std::unordered_map<uint32_t, Traffic> base_;
+};
+
+}  // namespace maglb

@@ -1,0 +1,335 @@
+#include "dataplane/dataplane.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <atomic>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <vector>
+
+#include "dataplane/control.h"
+#include "dataplane/eal.h"
+#include "dataplane/hugepages.h"
+#include "dataplane/memory.h"
+#include "dataplane/next_hops.h"
+#include "dataplane/port.h"
+#include "dataplane/publisher.h"
+#include "dataplane/steering_sync.h"
+#include "dataplane/tsc_clock.h"
+#include "dataplane/worker.h"
+#include "lib/ipc/server.h"
+
+namespace maglb {
+namespace {
+
+// What the main core does between requests, and how often it looks whether there is something to do.
+constexpr std::chrono::milliseconds kTick{20};
+constexpr Duration kCollectEvery = std::chrono::milliseconds(500);
+// For DPDK's own needs beside the packet buffers.
+constexpr uint64_t kDpdkMemoryBytes = uint64_t{32} << 20;
+
+Result<std::vector<PortPlan>> plan_ports(const MachineConfig& config) {
+  std::vector<PortPlan> plans;
+  for (const PortConfig& port : config.ports) {
+    auto plan = plan_port(port, static_cast<uint32_t>(config.worker_cores.size()));
+    if (!plan) {
+      return tl::unexpected(std::move(plan.error()));
+    }
+    plans.push_back(std::move(*plan));
+  }
+  return plans;
+}
+
+uint64_t buffer_memory(const std::vector<PortPlan>& plans) {
+  uint64_t sum = kDpdkMemoryBytes;
+  for (const PortPlan& plan : plans) {
+    sum += plan.memory_bytes();
+  }
+  return sum;
+}
+
+// A core is a worker's own where all packets come from network cards; elsewhere it is shared with the
+// kernel that makes the packets.
+IdlePolicy idle_policy(const MachineConfig& config, const std::vector<PortPlan>& plans) {
+  const bool shared_core =
+      std::count(config.worker_cores.begin(), config.worker_cores.end(), config.main_core) > 0;
+  const bool all_pci =
+      std::all_of(plans.begin(), plans.end(), [](const PortPlan& plan) { return plan.device.is_pci(); });
+  return all_pci && !shared_core ? IdlePolicy::kPoll : IdlePolicy::kAdaptive;
+}
+
+}  // namespace
+
+class Dataplane::Impl {
+ public:
+  Impl(const MachineConfig& config, std::vector<PortPlan> plans)
+      : config_(config), plans_(std::move(plans)), next_hop_table_(2 * size_t{config.limits.backends}) {}
+  ~Impl();
+
+  Result<void> start(const std::string& socket_path);
+  void run(int signals);
+
+ private:
+  Result<void> start_eal();
+  Result<void> open_ports();
+  Result<void> make_next_hops();
+  void make_state();
+  void make_workers();
+  void launch_workers();
+  void collect(Time now);
+
+  MachineConfig config_;
+  std::vector<PortPlan> plans_;
+
+  // In the order in which the parts need each other; the last is taken down first.
+  std::optional<Eal> eal_;
+  bool hugepages_ = false;
+  std::vector<int> worker_sockets_;  // NUMA socket of each worker
+  std::vector<int> sockets_;         // the different ones
+  std::vector<std::unique_ptr<std::pmr::memory_resource>> own_memory_;
+  std::vector<std::pmr::memory_resource*> memory_;  // one a socket
+  std::vector<std::unique_ptr<Port>> ports_;
+  std::vector<PortView> port_views_;
+  NextHopTable next_hop_table_;
+  std::unique_ptr<NextHops> next_hops_;
+  std::optional<TscClock> clock_;
+  SipKey flow_key_ = SipKey::random();
+  std::unique_ptr<Registry> registry_;
+  std::unique_ptr<Grace> grace_;
+  std::unique_ptr<Publisher> publisher_;
+  std::unique_ptr<SteeringSync> steering_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<const FlowTable*> tables_;
+  std::vector<std::function<void()>> work_;
+  std::atomic<bool> stop_{false};
+  bool launched_ = false;
+  std::unique_ptr<Control> control_;
+  std::optional<IpcServer> server_;
+  Time last_collect_{0};
+};
+
+Dataplane::Impl::~Impl() {
+  server_.reset();
+  if (launched_) {
+    stop_.store(true, std::memory_order_relaxed);
+    Eal::join_workers();
+  }
+  // Ports go while the memory they use is there, and after the last worker has left them.
+  workers_.clear();
+  ports_.clear();
+}
+
+Result<void> Dataplane::Impl::start_eal() {
+  const uint64_t wanted = std::max(config_.memory.size_bytes, buffer_memory(plans_));
+  hugepages_ = config_.memory.hugepages.value_or(free_hugepage_bytes() >= wanted);
+  EalOptions options;
+  options.main_core = config_.main_core;
+  options.worker_cores = config_.worker_cores;
+  options.hugepages = hugepages_;
+  options.memory_bytes = wanted;
+  for (const PortPlan& plan : plans_) {
+    if (plan.device.is_pci()) {
+      options.pci_devices.push_back(plan.config.device);
+    }
+  }
+  auto eal = Eal::start(options);
+  if (!eal) {
+    return tl::unexpected(std::move(eal.error()));
+  }
+  eal_.emplace(std::move(*eal));
+  clock_.emplace(Eal::tsc_hz());
+  for (uint32_t worker = 0; worker < config_.worker_cores.size(); ++worker) {
+    worker_sockets_.push_back(Eal::socket_of(Eal::lcore_of_worker(worker)));
+  }
+  const std::set<int> different(worker_sockets_.begin(), worker_sockets_.end());
+  sockets_.assign(different.begin(), different.end());
+  for (const int socket : sockets_) {
+    if (hugepages_) {
+      own_memory_.push_back(hugepage_memory(socket));
+    }
+    memory_.push_back(hugepages_ ? own_memory_.back().get() : std::pmr::new_delete_resource());
+  }
+  return {};
+}
+
+Result<void> Dataplane::Impl::open_ports() {
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    auto port = Port::open(plans_[i], static_cast<uint8_t>(i), worker_sockets_);
+    if (!port) {
+      return tl::unexpected(std::move(port.error()));
+    }
+    port_views_.push_back((*port)->view());
+    spdlog::info("port {}: {}, MAC {}, MTU {}", plans_[i].config.name, plans_[i].config.device,
+                 port_views_.back().mac.to_string(), port_views_.back().mtu);
+    ports_.push_back(std::move(*port));
+  }
+  return {};
+}
+
+Result<void> Dataplane::Impl::make_next_hops() {
+  std::vector<NextHops::PortRoute> routes;
+  for (const auto& port : ports_) {
+    routes.push_back({port->config().name, port->ifindex(), port->config().next_hop_mac});
+  }
+  auto hops = NextHops::create(std::move(routes), next_hop_table_);
+  if (!hops) {
+    return tl::unexpected(std::move(hops.error()));
+  }
+  next_hops_ = std::move(*hops);
+  return {};
+}
+
+void Dataplane::Impl::make_state() {
+  const Registry::Limits limits{config_.limits.services, config_.limits.pools, config_.limits.backends};
+  registry_ = std::make_unique<Registry>(limits, *next_hops_, memory_);
+  grace_ = std::make_unique<Grace>(static_cast<uint32_t>(config_.worker_cores.size()));
+  publisher_ = std::make_unique<Publisher>(*registry_, *grace_, sockets_.size());
+  std::vector<Steering*> steered;
+  for (const auto& port : ports_) {
+    if (port->steering() != nullptr) {
+      steered.push_back(port->steering());
+    }
+  }
+  steering_ = std::make_unique<SteeringSync>(std::move(steered));
+}
+
+void Dataplane::Impl::make_workers() {
+  const Worker::Shared shared{*clock_,
+                              *grace_,
+                              stop_,
+                              next_hop_table_,
+                              port_views_,
+                              flow_key_,
+                              config_.tunnel_source_v4.value_or(IpAddress{}),
+                              config_.limits.services,
+                              config_.limits.backends,
+                              idle_policy(config_, plans_)};
+  for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
+    const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
+                                            sockets_.begin());
+    const Worker::Place place{i, config_.worker_cores[i], Eal::lcore_of_worker(i), socket};
+    workers_.push_back(std::make_unique<Worker>(place, shared, publisher_->published(socket),
+                                                config_.flow_entries, memory_[socket]));
+    tables_.push_back(&workers_.back()->flows());
+  }
+  for (uint32_t i = 0; i < workers_.size(); ++i) {
+    std::vector<RxQueue> rx;
+    std::vector<QueueId> tx;
+    for (const auto& port : ports_) {
+      const std::vector<RxQueue> queues = port->rx_queues(i);
+      rx.insert(rx.end(), queues.begin(), queues.end());
+      tx.push_back(port->tx_queue(i));
+    }
+    workers_[i]->connect(tables_, std::move(rx), std::move(tx));
+  }
+}
+
+void Dataplane::Impl::launch_workers() {
+  for (const auto& worker : workers_) {
+    work_.emplace_back([self = worker.get()] { self->run(); });
+  }
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    Eal::launch(workers_[i]->place().lcore, work_[i]);
+  }
+  launched_ = true;
+}
+
+Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
+  auto ready = start_eal().and_then([&] { return open_ports(); }).and_then([&] { return make_next_hops(); });
+  if (!ready) {
+    return ready;
+  }
+  make_state();
+  make_workers();
+  control_ = std::make_unique<Control>(
+      Control::Parts{*clock_, flow_key_, *registry_, *publisher_, *steering_, *next_hops_, workers_, ports_});
+  auto server = IpcServer::listen(socket_path, *control_);
+  if (!server) {
+    return tl::unexpected(std::move(server.error()));
+  }
+  server_.emplace(std::move(*server));
+  launch_workers();
+  spdlog::info("{} worker(s) run, {} memory; control socket {}", workers_.size(),
+               hugepages_ ? "hugepage" : "ordinary", socket_path);
+  return {};
+} catch (const std::bad_alloc&) {
+  return fail(ErrorKind::kSystem,
+              fmt::format("no memory for {} workers with {} flows each: lower flow_table: "
+                          "entries, or give more hugepages",
+                          config_.worker_cores.size(), config_.flow_entries));
+}
+
+// A pool that keeps the flows of removed backends is asked whether any are left; the tables are read
+// once for all of its places.
+void Dataplane::Impl::collect(Time now) {
+  if (now - last_collect_ < kCollectEvery) {
+    return;
+  }
+  last_collect_ = now;
+  if (registry_->quarantined() == 0) {
+    return;
+  }
+  uint64_t passes = ~uint64_t{0};
+  for (const auto& worker : workers_) {
+    passes = std::min(passes, worker->passes());
+  }
+  std::optional<std::set<std::pair<uint16_t, uint16_t>>> seen;
+  registry_->collect(passes, [&](BackendId id) {
+    const Snapshot* snapshot = publisher_->current();
+    const PoolView* pool = snapshot == nullptr ? nullptr : snapshot->pool(id.pool);
+    if (pool == nullptr || !pool->keep_on_failure) {
+      return false;
+    }
+    if (!seen) {
+      seen.emplace();
+      for (const FlowTable* table : tables_) {
+        table->for_each(Tick::at(clock_->now()), [&](const FlowEntry& entry) {
+          seen->emplace(entry.backend.pool, entry.backend.place);
+        });
+      }
+    }
+    return seen->contains({id.pool, id.place});
+  });
+}
+
+void Dataplane::Impl::run(int signals) {
+  for (;;) {
+    pollfd waits[] = {{signals, POLLIN, 0}, {server_->fd(), POLLIN, 0}, {next_hops_->event_fd(), POLLIN, 0}};
+    poll(waits, std::size(waits), static_cast<int>(kTick.count()));
+    if (waits[0].revents != 0) {
+      return;
+    }
+    const Time now = monotonic_now();
+    server_->poll_once(now, std::chrono::milliseconds(0));
+    next_hops_->poll_once(now);
+    publisher_->reclaim();
+    collect(now);
+  }
+}
+
+Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Dataplane::~Dataplane() = default;
+
+Result<std::unique_ptr<Dataplane>> Dataplane::start(const MachineConfig& config,
+                                                    const std::string& socket_path) {
+  auto plans = plan_ports(config);
+  if (!plans) {
+    return tl::unexpected(std::move(plans.error()));
+  }
+  auto impl = std::make_unique<Impl>(config, std::move(*plans));
+  if (auto started = impl->start(socket_path); !started) {
+    return tl::unexpected(std::move(started.error()));
+  }
+  return std::unique_ptr<Dataplane>(new Dataplane(std::move(impl)));
+}
+
+void Dataplane::run(int signals) {
+  impl_->run(signals);
+}
+
+}  // namespace maglb

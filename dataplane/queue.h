@@ -1,0 +1,18 @@
+// Names of a driver's queues.
+#pragma once
+
+#include <cstdint>
+
+namespace maglb {
+
+struct QueueId {
+  uint16_t device = 0;  // DPDK's port number
+  uint16_t queue = 0;
+};
+
+struct RxQueue {
+  QueueId id;
+  uint8_t port = 0;  // index of our port
+};
+
+}  // namespace maglb

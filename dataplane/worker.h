@@ -1,0 +1,105 @@
+// A worker: one pinned thread that takes bursts from its queues, runs the packet path to completion and
+// sends what comes out. It never waits for anyone: snapshots are read through one pointer, and all it
+// tells is counters and its quiescent state.
+//
+// Threads: made by the main core; run() on the worker's lcore; what is public and const on any.
+//
+// Until the first snapshot is published it receives nothing: there would be nothing to do with it.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory_resource>
+#include <span>
+#include <vector>
+
+#include "dataplane/grace.h"
+#include "dataplane/queue.h"
+#include "dataplane/tsc_clock.h"
+#include "lib/lb/batch.h"
+#include "lib/lb/worker_context.h"
+
+struct rte_mbuf;
+
+namespace maglb {
+
+// How a worker spends its time while nothing arrives.
+enum class IdlePolicy : uint8_t {
+  kPoll,      // asks again at once: the core is its own
+  kAdaptive,  // sleeps for some microseconds, longer the longer nothing arrives: the core is shared
+};
+
+class Worker {
+ public:
+  struct Place {
+    uint32_t number = 0;  // of the worker, its reader number, and its transmit queue
+    uint32_t core = 0;
+    uint32_t lcore = 0;
+    size_t socket = 0;  // index of its memory and of the published pointer
+  };
+  // What all workers share. It outlives them.
+  struct Shared {
+    const TscClock& clock;
+    Grace& grace;
+    const std::atomic<bool>& stop;
+    const NextHopTable& next_hops;
+    std::span<const PortView> ports;
+    SipKey flow_key;
+    IpAddress tunnel_source;
+    size_t services_limit = 0;
+    size_t backends_limit = 0;
+    IdlePolicy idle = IdlePolicy::kAdaptive;
+  };
+
+  Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
+         size_t flow_entries, std::pmr::memory_resource* memory);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // Before run(): the tables of all workers, its queues to receive from, and of each port the queue to
+  // send to.
+  void connect(std::span<const FlowTable* const> tables, std::vector<RxQueue> rx, std::vector<QueueId> tx);
+
+  // Returns after stop is set.
+  void run();
+
+  const Place& place() const { return place_; }
+  const FlowTable& flows() const { return flows_; }
+  const WorkerCounters& counters() const { return counters_; }
+  // Whole passes of the sweep over the flow table so far.
+  uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
+  uint64_t busy_cycles() const { return busy_cycles_.value(); }
+  uint64_t total_cycles() const { return total_cycles_.value(); }
+
+ private:
+  uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, Time now);
+  void dispatch(rte_mbuf** mbufs);
+  void transmit(size_t port);
+  void sweep(const Snapshot& snapshot, Time now);
+  void rest(uint32_t idle_rounds);
+
+  Place place_;
+  Shared shared_;
+  const std::atomic<const Snapshot*>& published_;
+  std::pmr::vector<FlowTable::Bucket> buckets_;
+  FlowTable flows_;
+  WorkerCounters counters_;
+  WorkerContext context_;
+  std::vector<RxQueue> rx_;
+  std::vector<QueueId> tx_;  // by port
+
+  Batch batch_;
+  struct Outgoing {
+    uint16_t count = 0;
+    std::array<rte_mbuf*, kBatchSize> mbufs;
+  };
+  std::vector<Outgoing> outgoing_;  // by port
+  Time last_sweep_{0};
+
+  alignas(64) std::atomic<uint64_t> passes_{0};
+  Counter busy_cycles_;
+  Counter total_cycles_;
+};
+
+}  // namespace maglb
