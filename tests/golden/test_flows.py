@@ -63,7 +63,8 @@ def test_each_tuple_is_a_flow():
     (["S", "A"], 10, "A"),
     (["S", "A", "FA"], 3, "A"),
     (["S", "A", "R"], 3, "A"),
-], ids=["opening", "opening-mid-stream", "established", "closing-fin", "closing-rst"])
+    (["S", "A", "FA", "A"], 3, "A"),
+], ids=["opening", "opening-mid-stream", "established", "closing-fin", "closing-rst", "closing-stays"])
 def test_tcp_timeouts(opening, timeout, packet):
     start = dialogue(*opening)
     last = start[-1].at / SECOND
