@@ -58,9 +58,12 @@ def l2_mac(address):
 
 
 def fragmentation_needed(packet, mtu):
-    """ICMP 3/4 to the sender, quoting as much as keeps it within 576 bytes (RFC 1812 4.3.2.3)."""
+    """ICMP 3/4 to the sender, quoting as much as keeps it within 576 bytes (RFC 1812 4.3.2.3).
+
+    Never fragmented, so it needs no identification (RFC 6864, 4.1).
+    """
     quote = bytes(packet)[:576 - 28]
-    ip = IP(src=packet[IP].dst, dst=packet[IP].src, ttl=64, id=0, tos=0)
+    ip = IP(src=packet[IP].dst, dst=packet[IP].src, ttl=64, id=0, tos=0, flags="DF")
     return bytes(Ether(src=BALANCER_MAC, dst=CLIENT_MAC) / ip / ICMP(type=3, code=4, nexthopmtu=mtu) / Raw(quote))
 
 
