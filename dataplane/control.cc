@@ -117,23 +117,23 @@ std::optional<ipc::ApplyReply> Control::apply(Change change, Ticket) {
 }
 
 void Control::fill_worker(const Worker& worker, ipc::WorkerStats& reply) const {
-  const WorkerCounters& counters = worker.counters();
+  const Worker::Figures figures = worker.figures();
   reply.set_worker(worker.place().number);
   reply.set_core(worker.place().core);
-  reply.set_received(counters.received.value());
-  reply.set_originated(counters.originated.value());
-  reply.set_sent(counters.sent.value());
-  reply.set_to_kernel(counters.to_kernel.value());
-  reply.set_held(counters.held.value());
+  reply.set_received(figures.received);
+  reply.set_originated(figures.originated);
+  reply.set_sent(figures.sent);
+  reply.set_to_kernel(figures.to_kernel);
+  reply.set_held(figures.held);
   for (size_t i = 0; i < kDropReasons; ++i) {
     ipc::NamedCount* dropped = reply.add_dropped();
     dropped->set_name(std::string(name_of(static_cast<DropReason>(i))));
-    dropped->set_value(counters.dropped[i].value());
+    dropped->set_value(figures.dropped[i]);
   }
   for (size_t i = 0; i < kEvents; ++i) {
     ipc::NamedCount* event = reply.add_events();
     event->set_name(std::string(name_of(static_cast<Event>(i))));
-    event->set_value(counters.events[i].value());
+    event->set_value(worker.counters().events[i].value());
   }
   reply.set_flows(worker.flows().size());
   reply.set_flows_opening(worker.flows().opening());

@@ -82,6 +82,9 @@ uint32_t Worker::serve(const RxQueue& queue, const Snapshot& snapshot, Time now)
   if (count == 0) {
     return 0;
   }
+  // Pairs with figures(): who sees a count of this burst sees that it has begun.
+  bursts_.store(bursts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
   load_batch(batch_, mbufs, count, queue.port, context_);
   process(batch_, snapshot, context_, now);
   dispatch(mbufs);
@@ -133,6 +136,28 @@ void Worker::transmit(size_t port) {
     rte_pktmbuf_free_bulk(out.mbufs.data() + sent, left);
   }
   out.count = 0;
+}
+
+Worker::Figures Worker::figures() const {
+  constexpr int kAttempts = 100;
+  Figures figures;
+  for (int i = 0; i < kAttempts; ++i) {
+    const uint64_t burst = bursts_.load(std::memory_order_acquire);
+    figures.received = counters_.received.value();
+    figures.originated = counters_.originated.value();
+    figures.sent = counters_.sent.value();
+    figures.to_kernel = counters_.to_kernel.value();
+    figures.held = counters_.held.value();
+    for (size_t reason = 0; reason < kDropReasons; ++reason) {
+      figures.dropped[reason] = counters_.dropped[reason].value();
+    }
+    // Pairs with the fence in serve().
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (bursts_.load(std::memory_order_relaxed) == burst) {
+      break;
+    }
+  }
+  return figures;
 }
 
 void Worker::sweep(const Snapshot& snapshot, Time now) {

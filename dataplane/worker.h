@@ -67,6 +67,17 @@ class Worker {
   const Place& place() const { return place_; }
   const FlowTable& flows() const { return flows_; }
   const WorkerCounters& counters() const { return counters_; }
+  // The counts of the equation as they were within one burst, or, should the worker outrun the reader
+  // time and again, as they were read. Any thread; never waits for the worker.
+  struct Figures {
+    uint64_t received = 0;
+    uint64_t originated = 0;
+    uint64_t sent = 0;
+    uint64_t to_kernel = 0;
+    uint64_t held = 0;
+    std::array<uint64_t, kDropReasons> dropped{};
+  };
+  Figures figures() const;
   // Whole passes of the sweep over the flow table so far.
   uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
   uint64_t busy_cycles() const { return busy_cycles_.value(); }
@@ -98,6 +109,7 @@ class Worker {
   Time last_sweep_{0};
 
   alignas(64) std::atomic<uint64_t> passes_{0};
+  std::atomic<uint64_t> bursts_{0};  // begun so far
   Counter busy_cycles_;
   Counter total_cycles_;
 };
