@@ -67,8 +67,9 @@ def test_the_order_of_the_file_changes_nothing(lab, daemons):
 
 
 def test_flow_lookup_names_the_server_that_answers(lab, daemons):
-    """The tables are asked about a connection before it is made."""
-    for port in range(20000, 20005):
+    """The tables are asked about a connection before it is made. From ports that no other test's
+    connections were given."""
+    for port in range(501, 506):
         answer = daemons.ctl_json("flow", "lookup", "tcp", "192.0.2.11", str(port), WEB, "80")
         assert lab.curl("c1", f"http://{WEB}/", "--local-port", str(port)) == answer["backend"]
     assert daemons.ctl_json("flow", "summary")["flows"] > 0

@@ -30,7 +30,7 @@ TEST(MachineConfigParse, ReadsTheExample) {
 
 TEST(MachineConfigParse, ReadsEverythingElse) {
   const auto config = parse_machine_config(R"(version: 1
-cores: {main: 3, workers: [5, 4]}
+cores: {main: 4, workers: [5, 4]}
 ports:
   - {name: a, device: "0000:03:00.0", mtu: 9000, next_hop_mac: "02:00:00:00:00:09"}
   - {name: b, device: net_null0}
