@@ -22,6 +22,7 @@
 #include "dataplane/steering_sync.h"
 #include "dataplane/tsc_clock.h"
 #include "dataplane/worker.h"
+#include "lib/flow/sweep_rounds.h"
 #include "lib/ipc/server.h"
 
 namespace maglb {
@@ -111,6 +112,7 @@ class Dataplane::Impl {
   std::unique_ptr<Control> control_;
   std::optional<IpcServer> server_;
   Time last_collect_{0};
+  SweepRounds sweep_rounds_;
 };
 
 Dataplane::Impl::~Impl() {
@@ -274,12 +276,12 @@ void Dataplane::Impl::collect(Time now) {
   if (registry_->quarantined() == 0) {
     return;
   }
-  uint64_t passes = ~uint64_t{0};
+  std::vector<uint64_t> passes;
   for (const auto& worker : workers_) {
-    passes = std::min(passes, worker->passes());
+    passes.push_back(worker->passes());
   }
   std::optional<std::set<std::pair<uint16_t, uint16_t>>> seen;
-  registry_->collect(passes, [&](BackendId id) {
+  registry_->collect(sweep_rounds_.update(passes), [&](BackendId id) {
     const Snapshot* snapshot = publisher_->current();
     const PoolView* pool = snapshot == nullptr ? nullptr : snapshot->pool(id.pool);
     if (pool == nullptr || !pool->keep_on_failure) {
