@@ -33,7 +33,10 @@ std::string_view address_fault(const IpAddress& address) {
   if (address.is_loopback()) {
     return "is a loopback address";
   }
-  return address == IpAddress::v4(Be32(0xffffffff)) ? "is the broadcast address" : std::string_view();
+  if (address == IpAddress::v4(Be32(0xffffffff))) {
+    return "is the broadcast address";
+  }
+  return address.bytes[12] >= 240 ? "is reserved (240.0.0.0/4)" : std::string_view();
 }
 
 bool is_between(Duration low, Duration value, Duration high) {
