@@ -51,8 +51,9 @@ Result<uint32_t> NextHops::acquire(const IpAddress& backend, ForwardMode mode) {
   }
   const auto kind = mode == ForwardMode::kIpip ? NextHopKind::kRouted : NextHopKind::kDirect;
   auto index = monitor_->acquire(backend, kind);
-  if (index && monitor_->state(*index) == NextHopState{}) {
-    take(*index, {});
+  if (index) {
+    // The word may still be that of who had the index before.
+    take(*index, monitor_->state(*index));
   }
   return index;
 }
