@@ -1,16 +1,18 @@
 #include "dataplane/kernel_interface.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <sys/un.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
-#include <cstddef>
 #include <thread>
 
 namespace maglb {
@@ -34,6 +36,13 @@ void read_queues(int socket, const std::string& name, KernelInterface& interface
   interface.combined_queues = channels.max_combined != 0;
   interface.rx_queues =
       std::max<uint32_t>(1, interface.combined_queues ? channels.combined_count : channels.rx_count);
+}
+
+bool is_at(int fd, const std::string& path) {
+  struct stat open_one;
+  struct stat there;
+  return fstat(fd, &open_one) == 0 && stat(path.c_str(), &there) == 0 && open_one.st_dev == there.st_dev &&
+         open_one.st_ino == there.st_ino;
 }
 
 }  // namespace
@@ -63,21 +72,26 @@ Result<KernelInterface> look_up_interface(const std::string& name) {
   return interface;
 }
 
-// An abstract Unix address is of the network namespace, as the interface is, and goes with its owner.
-Result<UniqueFd> claim_interface(const std::string& name, Duration patience) {
-  UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  if (!socket) {
-    return fail_errno("socket", errno);
+Result<InterfaceClaim> InterfaceClaim::take(const std::string& name, int index, Duration patience) {
+  struct stat name_space;
+  if (stat("/proc/self/ns/net", &name_space) != 0) {
+    return fail_errno("/proc/self/ns/net", errno);
   }
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  const std::string text = "maglb-dataplane/" + name;
-  text.copy(address.sun_path + 1, sizeof address.sun_path - 1);
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + 1 + text.size());
+  const std::string path = fmt::format("/run/maglb-dataplane-{}-{}.lock", name_space.st_ino, index);
   const Time deadline = monotonic_now() + patience;
-  while (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
-    if (errno != EADDRINUSE) {
-      return fail_errno("claiming interface " + name, errno);
+  for (;;) {
+    UniqueFd file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
+    if (!file) {
+      return fail_errno(path, errno);
+    }
+    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
+      if (is_at(file.get(), path)) {
+        return InterfaceClaim(std::move(file), path);
+      }
+      continue;  // its owner took it away when it ended
+    }
+    if (errno != EWOULDBLOCK) {
+      return fail_errno(path, errno);
     }
     if (monotonic_now() >= deadline) {
       return fail(ErrorKind::kConflict,
@@ -85,7 +99,12 @@ Result<UniqueFd> claim_interface(const std::string& name, Duration patience) {
     }
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return socket;
+}
+
+InterfaceClaim::~InterfaceClaim() {
+  if (file_) {
+    unlink(path_.c_str());
+  }
 }
 
 }  // namespace maglb

@@ -193,11 +193,11 @@ Result<void> Port::open_devices() {
     const auto device = probe(plan_.device.is_pci() ? plan_.device.name : plan_.config.device);
     return device ? configure(*device, plan_.queues) : tl::unexpected(device.error());
   }
-  auto claim = claim_interface(plan_.device.interface, kBusyPatience);
+  auto claim = InterfaceClaim::take(plan_.device.interface, plan_.interface->index, kBusyPatience);
   if (!claim) {
     return tl::unexpected(std::move(claim.error()));
   }
-  claim_ = std::move(*claim);
+  claim_.emplace(std::move(*claim));
   if (auto cleared = clear_leftover_steering(plan_.device.interface, kBusyPatience); !cleared) {
     return cleared;
   }

@@ -88,8 +88,8 @@ class Port {
   std::vector<uint16_t> devices_;
   std::vector<QueueId> rx_;
   std::vector<QueueId> tx_;
-  std::vector<rte_mempool*> pools_;  // one a receive queue, freed after the devices
-  UniqueFd claim_;                   // on an AF_XDP port's interface
+  std::vector<rte_mempool*> pools_;      // one a receive queue, freed after the devices
+  std::optional<InterfaceClaim> claim_;  // of an AF_XDP port
   std::optional<SteeringObject> program_;
   std::optional<Steering> steering_;
 };

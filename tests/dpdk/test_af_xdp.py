@@ -136,6 +136,27 @@ def test_a_second_instance_leaves_the_first_its_interface(wire):
         assert sum(wire.exchange(20).values()) == 20
 
 
+SQUAT = """
+import os, socket, sys
+os.setgid(65534)
+os.setuid(65534)
+taken = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+taken.bind("\\0maglb-dataplane/lb0")
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_another_user_of_the_machine_cannot_take_the_interface(wire):
+    with subprocess.Popen(["ip", "netns", "exec", wire.lb, "/usr/bin/python3", "-c", SQUAT], stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, text=True) as squatter:
+        assert squatter.stdout.readline() == "taken\n"
+        with Dataplane(PORTS, namespace=wire.lb) as dataplane:
+            serve(dataplane)
+            assert sum(wire.exchange(20).values()) == 20
+        squatter.stdin.close()
+
+
 def test_services_that_go_are_the_kernels_again(wire):
     with Dataplane(PORTS, namespace=wire.lb) as dataplane:
         serve(dataplane)
