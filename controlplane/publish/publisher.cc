@@ -4,9 +4,14 @@
 
 #include <boost/asio/post.hpp>
 
+#include "lib/config/service/model.h"
 #include "lib/ipc/convert.h"
+#include "lib/ipc/frame.h"
 
 namespace maglb {
+
+// A whole state is one frame: two bytes a slot, and room for the names of 65,536 backends and services.
+static_assert(2 * kMaxSlots + (size_t{64} << 20) < kMaxFrameSize);
 
 Publisher::Publisher(boost::asio::io_context& io, DataplaneClient& client)
     : io_(io), client_(client), retry_(io) {}

@@ -6,7 +6,7 @@
 //   2. Every service's pool exists.
 //   3. No two services have the same (address, protocol, port); the port is not 0.
 //   4. Every table_size is prime, in 3..16777213, and greater than the pool's number of backends,
-//      which is at most 16384.
+//      which is at most 16384. All pools' tables together have at most 100 million slots.
 //   5. Every weight is in 0..10000; durations are whole milliseconds within the bounds below, and a
 //      probe's timeout is no longer than its interval.
 //   6. Only what this version can do is in it: IPv4, schedulers and forward modes of the enums here.
@@ -34,6 +34,7 @@ inline constexpr uint32_t kMaxWeight = 10000;
 inline constexpr uint32_t kMinTableSize = 3;
 inline constexpr uint32_t kMaxPoolTableSize = 16777213;
 inline constexpr uint32_t kMaxPoolBackends = 16384;
+inline constexpr uint64_t kMaxSlots = 100'000'000;  // of all pools: what a dataplane takes as one state
 inline constexpr Duration kMinProbeInterval = std::chrono::milliseconds(10);
 inline constexpr Duration kMaxProbeInterval = std::chrono::hours(1);
 inline constexpr Duration kMinProbeTimeout = std::chrono::milliseconds(1);

@@ -94,6 +94,12 @@ class Validator {
       report(marks.name, context, "scheduler: expected maglev");
     }
     check_table_size(pool, marks, context);
+    slots_ += pool.table_size;
+    if (slots_ > kMaxSlots && slots_ - pool.table_size <= kMaxSlots) {  // said once
+      report(marks.name, context,
+             fmt::format("with this one the tables have {} slots together, at most {} are possible", slots_,
+                         kMaxSlots));
+    }
     check_probe(pool.health, marks.health, context + ": health");
     std::unordered_map<std::string_view, Mark> names;
     std::map<IpAddress, std::string_view> addresses;
@@ -294,6 +300,7 @@ class Validator {
   const ServiceConfig& config_;
   const ServiceConfigMarks& marks_;
   yaml::Problems& problems_;
+  uint64_t slots_ = 0;                         // of the pools so far
   std::unordered_map<std::string, Use> uses_;  // of every pool
   std::map<IpAddress, std::string> backends_;  // of all pools
   std::unordered_map<std::string, bool> service_names_;

@@ -32,6 +32,22 @@ TEST(Validate, AcceptsAGoodConfig) {
   EXPECT_EQ(refusal(good()), "accepted");
 }
 
+TEST(Validate, BoundsTheSlotsOfAllPoolsTogether) {
+  ServiceConfig config = good();
+  for (int i = 0; i < 5; ++i) {
+    PoolConfig pool;
+    pool.name = "big" + std::to_string(i);
+    pool.table_size = kMaxPoolTableSize;
+    config.pools.push_back(pool);
+  }
+  EXPECT_EQ(refusal(config), "accepted");
+  config.pools.push_back(config.pools.back());
+  config.pools.back().name = "last";
+  EXPECT_EQ(
+      refusal(config),
+      "pool last: with this one the tables have 100663285 slots together, at most 100000000 are possible");
+}
+
 TEST(Validate, HoldsAChangeInMemoryToTheFilesRules) {
   ServiceConfig config = good();
   config.pools[0].backends[1].weight = 10001;
