@@ -37,6 +37,8 @@ class Problems {
   // As add(), unless something is wrong at that place already: for what may follow from it.
   void add_if_new(Mark mark, std::string message);
   bool empty() const { return list_.empty(); }
+  // Whether add() keeps nothing any more: what is dear to describe need not be.
+  bool full() const { return list_.size() >= kMaximum; }
   const std::string& file() const { return file_; }
   const std::vector<Problem>& list() const { return list_; }
   // In the order of the file.

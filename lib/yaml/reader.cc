@@ -200,6 +200,9 @@ Field MapReader::required(std::string_view key) {
 
 void MapReader::finish() {
   for (const Node::Key& key : node_->keys) {
+    if (problems_->full()) {
+      return;
+    }
     if (std::find(known_.begin(), known_.end(), key.text) != known_.end()) {
       continue;
     }

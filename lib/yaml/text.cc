@@ -137,7 +137,7 @@ std::optional<uint64_t> parse_size(std::string_view text) {
 }
 
 std::string_view closest(std::string_view word, std::span<const std::string_view> known) {
-  if (word.size() > 64) {
+  if (word.size() > 64 || known.size() > kMaxCandidates) {
     return {};
   }
   std::string_view best;

@@ -29,7 +29,9 @@ std::string format_duration(Duration duration);
 // A whole number of bytes, with K, M or G for powers of 1024.
 std::optional<uint64_t> parse_size(std::string_view text);
 
-// The word nearest to `word` in edits, if near enough to be what was meant; empty otherwise.
+// The word nearest to `word` in edits, if near enough to be what was meant; empty otherwise. Among more
+// than kMaxCandidates it is not looked for.
+inline constexpr size_t kMaxCandidates = 1000;
 std::string_view closest(std::string_view word, std::span<const std::string_view> known);
 
 // "a", "a or b", "a, b or c".

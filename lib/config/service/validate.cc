@@ -264,7 +264,9 @@ class Validator {
   void check_use(const ServiceEntry& service, const ServiceMarks& marks, const std::string& context) {
     const auto found = uses_.find(service.pool);
     if (found == uses_.end()) {
-      report(marks.pool, context + ": pool", unknown_pool(service.pool));
+      if (!problems_.full()) {
+        report(marks.pool, context + ": pool", unknown_pool(service.pool));
+      }
       return;
     }
     Use& use = found->second;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <vector>
+
 namespace maglb::yaml {
 namespace {
 
@@ -54,6 +56,8 @@ TEST(Text, FindsTheWordThatWasMeant) {
   EXPECT_EQ(closest("prot", known), "port");
   EXPECT_EQ(closest("elephant", known), "");
   EXPECT_EQ(closest(std::string(100000, 'x'), known), "");
+  const std::vector<std::string_view> many(kMaxCandidates + 1, "interval");
+  EXPECT_EQ(closest("intervall", many), "");
 }
 
 TEST(Text, QuotesForMessages) {
