@@ -63,7 +63,9 @@ Result<std::vector<uint16_t>> slots_of(std::string_view bytes) {
     return fail(ErrorKind::kInvalid, fmt::format("{} bytes are no table of slots", bytes.size()));
   }
   std::vector<uint16_t> slots(bytes.size() / 2);
-  std::memcpy(slots.data(), bytes.data(), bytes.size());
+  if (!bytes.empty()) {
+    std::memcpy(slots.data(), bytes.data(), bytes.size());
+  }
   return slots;
 }
 

@@ -53,18 +53,14 @@ ParseStatus parse_ipv4(std::span<const uint8_t> bytes, ParsedFrame& out) {
   out.key.source = IpAddress::v4(ip.source);
   out.key.destination = IpAddress::v4(ip.destination);
   out.key.protocol = static_cast<Protocol>(ip.protocol);
+  if (ip.protocol != kProtocolTcp && ip.protocol != kProtocolUdp) {
+    return ParseStatus::kOther;
+  }
   if (ip.is_fragment()) {
     return ParseStatus::kFragment;
   }
   const auto payload = bytes.first(ip.total_length.host()).subspan(ip.length_bytes());
-  switch (ip.protocol) {
-    case kProtocolTcp:
-      return parse_tcp(payload, out);
-    case kProtocolUdp:
-      return parse_udp(payload, out);
-    default:
-      return ParseStatus::kOther;
-  }
+  return ip.protocol == kProtocolTcp ? parse_tcp(payload, out) : parse_udp(payload, out);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace maglb {
 
 enum class ParseStatus : uint8_t {
   kFlow,         // TCP or UDP over IPv4, not a fragment: every field of ParsedFrame is set
-  kFragment,     // IPv4 fragment: addresses and protocol are set, ports are not
+  kFragment,     // fragment of TCP or UDP over IPv4: addresses and protocol are set, ports are not
   kOther,        // nothing that a service can match: another EtherType, protocol or IP version
   kTruncated,    // ends before its headers do
   kBadIpHeader,  // version, header length or total length can't be

@@ -63,6 +63,7 @@ def test_udp_comes_back_and_a_flow_keeps_its_server(lab, daemons):
 
 def test_no_request_fails_at_a_thousand_connections(lab, daemons):
     figures = wrk(lab, "c1", seconds=figure(60, 8), connections=1000)
+    print("wrk:", figures)
     assert figures["requests"] > 1000
     errors = {kind: n for kind, n in figures.items() if kind != "requests" and n}
     assert errors == {}, figures
@@ -78,6 +79,7 @@ def test_shares_of_new_connections_follow_the_weights(lab, daemons, weights):
         daemons.change("backend", "weight", "web", server, str(weight))
     connections = 40_000
     seen = open_many(lab, connections, concurrency=50)
+    print("new connections:", seen["servers"])
     assert seen["failed"] == 0, seen["failures"][:5]
     total = sum(weights.get(server, 100) for server in lab.servers)
     for server in lab.servers:
@@ -116,6 +118,7 @@ def test_maglbctl_answers_while_the_workers_are_busy(lab, daemons):
             start = time.monotonic()
             daemons.ctl("stats")
             taken.append(time.monotonic() - start)
+        print("maglbctl stats took", sorted(round(one * 1000, 1) for one in taken), "ms")
         # A load generator, nginx, probes and a worker share the machine's cores with it.
         assert sorted(taken)[len(taken) // 2] < 0.05 * (1 if FULL else 20), taken
         seen = one.result()

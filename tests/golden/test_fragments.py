@@ -9,6 +9,7 @@ from packets import ether, ipip, payload, tcp, udp
 PIECES = fragment(IP(bytes(udp(size=3000))), fragsize=1480)
 TCP_PIECES = fragment(IP(bytes(tcp(size=2000, df=False))), fragsize=1000)
 ELSEWHERE = fragment(IP(bytes(udp(size=3000, dst="198.51.100.77"))), fragsize=1480)
+PING_PIECES = fragment(IP(src="192.0.2.1", dst="198.51.100.1") / ICMP() / payload(3000), fragsize=1480)
 WHOLE = tcp()
 
 CASES = [
@@ -24,6 +25,7 @@ CASES = [
          [ipip(IP(src="192.0.2.1", dst="198.51.100.1", flags="evil") / WHOLE[IP].payload, WEB1)]),
     Case("between whole packets", [ether(WHOLE), ether(PIECES[1]), ether(WHOLE)],
          [ipip(WHOLE, WEB1), ipip(WHOLE, WEB1)], {"fragment": 1}),
+    Case("the pieces of a large ping are the kernel's", [ether(p) for p in PING_PIECES], [], kernel=len(PING_PIECES)),
     Case("a whole ping is the kernel's", [ether(IP(dst="198.51.100.1") / ICMP() / payload(8))], [], kernel=1),
 ]
 
