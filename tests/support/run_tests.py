@@ -18,9 +18,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 # One more build finds what gcc does not: another compiler's warnings, wrong memory, undefined behaviour.
 BUILD_SANITIZERS = BUILD.with_name(BUILD.name + "-sanitizers")
+BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 JOBS = str(os.cpu_count() or 2)
-SUITES = ["checks", "unit", "golden", "programs", "sanitizers", "e2e", "fuzz"]
+SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "fuzz"]
 DEFAULT = [suite for suite in SUITES if suite != "fuzz"]
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -265,6 +266,15 @@ def suite_programs(_):
     return run_meson_suite(BUILD, "programs")
 
 
+def suite_clang(_):
+    """The daemons and tools by the other compiler; the sanitizers' build has the libraries and their tests."""
+    options = ["-Doptimization=0", "-Dtests=false"]
+    problem = setup(BUILD_CLANG, {"CC": "ccache clang-14", "CXX": "ccache clang++-14"}, options)
+    if problem := problem or build_targets(BUILD_CLANG):
+        return failed_case(*problem)
+    return passed_case("clang builds every program")
+
+
 def suite_sanitizers(_):
     if problem := setup_sanitizers() or build_targets(BUILD_SANITIZERS):
         return failed_case(*problem)
@@ -295,8 +305,9 @@ def suite_fuzz(_):
         if target["type"] == "executable" and "tests/fuzz" in target["defined_in"]:
             corpus = BUILD_FUZZ / "corpus" / target["name"]
             corpus.mkdir(parents=True, exist_ok=True)
+            seeds = ROOT / "tests/fuzz/corpus" / target["name"].removesuffix("_fuzz")
             options = [f"-max_total_time={seconds}", f"-artifact_prefix={corpus.parent}/"]
-            code, output = run([target["filename"][0], *options, corpus], seconds + 300)
+            code, output = run([target["filename"][0], *options, corpus, *([seeds] if seeds.exists() else [])], seconds + 300)
             name = f"fuzz {target['name']} for {seconds} s"
             tally.add(passed_case(name) if code == 0 else failed_case(name, output))
     return tally if tally.passed or tally.failed else failed_case("fuzz: no target")
