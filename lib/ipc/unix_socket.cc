@@ -26,6 +26,14 @@ const sockaddr* generic(const sockaddr_un& address) {
   return reinterpret_cast<const sockaddr*>(&address);
 }
 
+// The directory of the socket, when only that is missing: /run is empty after a boot.
+void make_directory(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash != std::string::npos && slash > 0) {
+    mkdir(path.substr(0, slash).c_str(), 0755);
+  }
+}
+
 // Makes room at `path`: removes a socket file that refuses connections.
 Result<void> remove_stale(const std::string& path, const sockaddr_un& address) {
   struct stat status;
@@ -55,6 +63,7 @@ Result<UnixListener> UnixListener::open(const std::string& path, mode_t mode) {
   if (!address) {
     return tl::unexpected(address.error());
   }
+  make_directory(path);  // what is still wrong with it then, bind() says
   if (auto good = remove_stale(path, *address); !good) {
     return tl::unexpected(std::move(good.error()));
   }

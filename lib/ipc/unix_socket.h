@@ -14,7 +14,8 @@ namespace maglb {
 // Non-blocking, close-on-exec; its file is removed with it, if it still is this socket's.
 class UnixListener {
  public:
-  // kConflict when another program listens at `path` or it is something else than a socket.
+  // Makes the directory of `path` (0755) if only that is missing. kConflict when another program listens at
+  // `path` or it is something else than a socket.
   static Result<UnixListener> open(const std::string& path, mode_t mode);
 
   UnixListener() = default;
