@@ -70,6 +70,10 @@ void Control::fill_hello(ipc::HelloReply& reply) {
   reply.set_generation(parts_.registry.generation());
   reply.set_boot_id(boot_id_);
   reply.set_workers(static_cast<uint32_t>(parts_.workers.size()));
+  const Registry::Limits& limits = parts_.registry.limits();
+  reply.set_max_services(limits.services);
+  reply.set_max_pools(limits.pools);
+  reply.set_max_backends(limits.backends);
 }
 
 // Steered first, then published, then no longer steered: a packet of a service is never the kernel's

@@ -194,7 +194,13 @@ void Api::after(Call& call, const Accepted<Applied>& applied, Make make) {
   if (!applied) {
     return call.respond(error_response(applied.error()));
   }
-  publisher_.when_settled(applied->generation, kSettleTimeout, [this, respond = call.respond, make] {
+  const uint64_t generation = applied->generation;
+  publisher_.when_settled(generation, kSettleTimeout, [this, respond = call.respond, make, generation] {
+    if (publisher_.refused(generation)) {
+      return respond(error_response(
+          409, "conflict",
+          fmt::format("stored, but the dataplane refuses it and is asked again: {}", publisher_.refusal())));
+    }
     respond(make(Sources{reconciler_, publisher_, client_, stats_.latest(), started_}));
   });
 }

@@ -134,6 +134,10 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
     spdlog::error("configuration refused, the running state stays: {}", config.error().error.message);
     return tl::unexpected(std::move(config.error()));
   }
+  if (auto room = room_for(*config); !room) {
+    spdlog::error("configuration refused, the running state stays: {}", room.error().message);
+    return refuse(std::move(room.error()));
+  }
   const bool changed = document_.revision == 0 || !(*config == config_);
   if (!changed && document_.text == text && document_.source == source && document_.file_hash == file_hash) {
     return Applied{generation(), false, source};
@@ -148,6 +152,16 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
   return Applied{generation(), changed, source};
+}
+
+// Asked before anything is committed: a document that the dataplane cannot take would keep every later
+// change from it, of health too.
+Result<void> Reconciler::room_for(const ServiceConfig& config) const {
+  size_t backends = 0;
+  for (const PoolConfig& pool : config.pools) {
+    backends += pool.backends.size();
+  }
+  return publisher_.has_room_for(config.services.size(), config.pools.size(), backends);
 }
 
 // `known` is of an earlier process: at the start.

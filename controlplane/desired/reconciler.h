@@ -93,6 +93,7 @@ class Reconciler {
   Accepted<Applied> apply_document(std::string text, DocumentSource source, const std::string& file_hash,
                                    const std::string& name);
   Accepted<Applied> apply_edit(const Result<ServiceConfig>& edited);
+  Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
   void reconcile();
   void save_health();

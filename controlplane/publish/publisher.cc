@@ -1,8 +1,10 @@
 #include "controlplane/publish/publisher.h"
 
+#include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
 #include <boost/asio/post.hpp>
+#include <tuple>
 
 #include "lib/config/service/model.h"
 #include "lib/ipc/convert.h"
@@ -103,6 +105,24 @@ void Publisher::take_refusal(std::string why) {
     }
   });
   wake_settled();
+}
+
+Result<void> Publisher::has_room_for(size_t services, size_t pools, size_t backends) const {
+  if (!client_.is_connected()) {
+    return {};
+  }
+  const ipc::HelloReply& hello = client_.hello();
+  const std::tuple<const char*, size_t, uint32_t> wishes[] = {{"services", services, hello.max_services()},
+                                                              {"pools", pools, hello.max_pools()},
+                                                              {"backends", backends, hello.max_backends()}};
+  for (const auto& [what, wanted, limit] : wishes) {
+    if (limit != 0 && wanted > limit) {
+      return fail(ErrorKind::kConflict, fmt::format("{} {}, and the dataplane has room for {} (limits in its "
+                                                    "dataplane.yaml)",
+                                                    wanted, what, limit));
+    }
+  }
+  return {};
 }
 
 void Publisher::when_settled(uint64_t generation, std::chrono::milliseconds timeout,

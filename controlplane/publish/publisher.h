@@ -47,6 +47,11 @@ class Publisher {
   // The dataplane runs the wanted state.
   bool is_current() const;
   uint64_t running_generation() const { return running_ ? running_->generation : 0; }
+  // Whether the dataplane, as it said in its Hello, has room for so many. True while it is away.
+  // kConflict and which limit, otherwise.
+  Result<void> has_room_for(size_t services, size_t pools, size_t backends) const;
+  // The dataplane refused this generation.
+  bool refused(uint64_t generation) const { return generation != 0 && refused_generation_ == generation; }
   // Why the last state was refused; empty when it was not.
   const std::string& refusal() const { return refusal_; }
   uint64_t applies() const { return applies_; }

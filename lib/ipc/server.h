@@ -40,7 +40,7 @@ class IpcHandler {
 
   virtual ~IpcHandler() = default;
 
-  // Fills generation, boot_id, workers and program; the rest is the server's.
+  // Fills program, generation, boot_id, workers and the limits; the rest is the server's.
   virtual void fill_hello(ipc::HelloReply& reply) = 0;
   // The reply, or nothing: then IpcServer::answer(ticket, ...) gives it later.
   virtual std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) = 0;

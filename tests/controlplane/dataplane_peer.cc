@@ -2,6 +2,7 @@
 // IpcServer, keeps the state that was applied as names, and writes what happened as lines of JSON.
 //
 //   dataplane_peer --socket PATH --log FILE [--boot-id N] [--refuse TEXT] [--slow-ms N] [--stats-ms N]
+//                  [--max-services N]
 //
 // Runs until SIGTERM. Each Apply that is taken or refused is one line:
 //   {"generation", "base", "whole", "pools": [name], "removed": [name], "services": [name]|null,
@@ -31,6 +32,7 @@ struct PeerOptions {
   std::string log;
   uint64_t boot_id = 1;
   std::string refuse;
+  uint32_t max_services = 0;
   int slow_ms = 0;   // before an Apply is answered
   int stats_ms = 0;  // before counters are answered
 };
@@ -44,6 +46,7 @@ class Peer : public IpcHandler {
     reply.set_generation(generation_);
     reply.set_boot_id(options_.boot_id);
     reply.set_workers(2);
+    reply.set_max_services(options_.max_services);
   }
 
   std::optional<ipc::ApplyReply> apply(Change change, Ticket) override {
@@ -212,6 +215,7 @@ int main(int argc, char** argv) {
   app.add_option("--log", options.log)->required();
   app.add_option("--boot-id", options.boot_id);
   app.add_option("--refuse", options.refuse);
+  app.add_option("--max-services", options.max_services);
   app.add_option("--slow-ms", options.slow_ms);
   app.add_option("--stats-ms", options.stats_ms);
   CLI11_PARSE(app, argc, argv);

@@ -107,6 +107,33 @@ def test_a_refused_state_is_told_and_the_next_one_is_tried(daemon, peer):
     ready(daemon)
 
 
+def test_a_change_that_the_dataplane_refuses_is_not_called_applied(daemon, peer):
+    daemon.write(PLAIN)
+    peer.start()
+    daemon.start()
+    ready(daemon)
+    peer.stop()
+    peer.start("--refuse", "no memory for it")
+    wait_for(lambda: "no memory" in daemon.request("GET", "/readyz")[2].decode(), "the refusal")
+    answer = daemon.call("PATCH", "/v1/pools/web/backends/web1", {"weight": 7}, status=409)
+    assert "no memory for it" in answer["error"]["message"]
+
+
+def test_a_document_beyond_the_dataplanes_room_is_refused_before_it_is_stored(daemon, peer):
+    """Health goes on reaching the workers: nothing that they cannot take is in the way."""
+    daemon.write(PLAIN)
+    peer.start("--max-services", "2")
+    daemon.start()
+    ready(daemon)
+    before = daemon.get("/v1/config", raw=True)
+    more = PLAIN + "  - {name: more, address: 198.51.100.77, protocol: tcp, port: 80, pool: web, forward: ipip}\n"
+    answer = daemon.call("PUT", "/v1/config", more, status=409)
+    assert "3 services, and the dataplane has room for 2" in answer["error"]["message"]
+    assert daemon.get("/v1/config", raw=True) == before
+    daemon.call("PATCH", "/v1/pools/web/backends/web1", {"state": "drain"})
+    assert peer.backend("web", "web1")["state"] == "drain"
+
+
 def test_another_control_plane_waits_for_the_lease(daemon, peer, directory):
     from conftest import Daemon
     daemon.write(PLAIN)

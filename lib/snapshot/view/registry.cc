@@ -143,6 +143,10 @@ Result<Registry::Applied> Registry::apply(const Change& change) try {
   return fail(ErrorKind::kSystem, "no memory for the new tables; the running state stays");
 }
 
+const Registry::Limits& Registry::limits() const {
+  return state_->limits;
+}
+
 uint64_t Registry::generation() const {
   return state_->generation;
 }

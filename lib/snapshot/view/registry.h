@@ -81,6 +81,7 @@ class Registry {
   Result<Applied> apply(const Change& change);
 
   uint64_t generation() const;
+  const Limits& limits() const;
   std::vector<CountedService> services() const;
   std::vector<CountedBackend> backends() const;
   // "pool/backend" names for a flow's backend; nothing when it is gone.
