@@ -52,7 +52,7 @@ Result<uint32_t> NextHops::acquire(const IpAddress& backend, ForwardMode mode) {
   const auto kind = mode == ForwardMode::kIpip ? NextHopKind::kRouted : NextHopKind::kDirect;
   auto index = monitor_->acquire(backend, kind);
   if (index) {
-    // The word may still be that of who had the index before.
+    // The word of a new index is still its former owner's, until the first report.
     take(*index, monitor_->state(*index));
   }
   return index;
