@@ -66,7 +66,7 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
     // Whether it was applied is unknown, or the lease is gone: the next one is a whole state.
     running_.reset();
     if (client_.is_connected()) {
-      take_refusal(reply.error().message);
+      take_refusal(sent->generation, reply.error().message);
       client_.renew_lease();
     }
     return;
@@ -76,11 +76,12 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
     const bool was_whole = running_ == nullptr;
     running_.reset();
     if (was_whole) {
-      return take_refusal("the dataplane wants a base for a whole state");
+      return take_refusal(sent->generation, "the dataplane wants a base for a whole state");
     }
     spdlog::info("dataplane: runs generation {}, sending it the whole state", answer.generation());
   } else if (!reply->has_apply_reply() || !answer.error().empty()) {
-    return take_refusal(reply->has_apply_reply() ? answer.error() : "Apply was answered with something else");
+    return take_refusal(sent->generation,
+                        reply->has_apply_reply() ? answer.error() : "Apply was answered with something else");
   } else {
     running_ = sent;
     running_boot_id_ = client_.hello().boot_id();
@@ -92,9 +93,10 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
   wake_settled();
 }
 
-void Publisher::take_refusal(std::string why) {
+// What became wanted meanwhile is another state: it does not wait for the retry.
+void Publisher::take_refusal(uint64_t generation, std::string why) {
   ++refusals_;
-  refused_generation_ = wanted_->generation;
+  refused_generation_ = generation;
   refusal_ = std::move(why);
   spdlog::error("dataplane: refused generation {}: {}", refused_generation_, refusal_);
   retry_.expires_after(kRetryAfterRefusal);
@@ -104,6 +106,7 @@ void Publisher::take_refusal(std::string why) {
       publish();
     }
   });
+  publish();
   wake_settled();
 }
 

@@ -66,7 +66,7 @@ class Publisher {
 
   void publish();
   void take_reply(const std::shared_ptr<const NumberedState>& sent, const Result<ipc::Envelope>& reply);
-  void take_refusal(std::string why);
+  void take_refusal(uint64_t generation, std::string why);
   void wake_settled();
   bool can_publish() const;
 
