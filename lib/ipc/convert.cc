@@ -17,8 +17,6 @@ namespace {
 static_assert(static_cast<int>(ipc::Backend::DOWN) == static_cast<int>(BackendState::kDown));
 static_assert(static_cast<int>(ipc::Service::L2) == static_cast<int>(ForwardMode::kL2));
 
-constexpr uint32_t kMaxBackendWeight = 10000;
-
 std::string bytes_of(const IpAddress& address) {
   return {address.bytes.begin(), address.bytes.end()};
 }

@@ -10,8 +10,8 @@
 //   5. Every weight is in 0..10000; durations are whole milliseconds within the bounds below, and a
 //      probe's timeout is no longer than its interval.
 //   6. Only what this version can do is in it: IPv4, schedulers and forward modes of the enums here.
-//   7. No address is unspecified, multicast, loopback, reserved or broadcast, and no service's address
-//      is that of a backend.
+//   7. No address is unspecified, multicast, loopback, reserved (240.0.0.0/4) or broadcast, and no
+//      service's address is that of a backend.
 //   8. What has no meaning is not there: a probe of type none has its defaults, and so has what only
 //      http has in a tcp probe; a service without flows does not keep them on failure.
 //   9. A pool whose probe has no port of its own is used by services of one port only. A pool that no

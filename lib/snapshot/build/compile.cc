@@ -4,9 +4,14 @@
 #include <set>
 
 #include "lib/maglev/table.h"
+#include "lib/snapshot/view/validate.h"
 
 namespace maglb {
 namespace {
+
+// The dataplane takes whatever a document may have.
+static_assert(kMaxPoolTableSize == kMaxTableSize && kMaxPoolBackends == kMaxBackendsPerPool &&
+              kMaxWeight == kMaxBackendWeight && kMaxIdleTimeout == kLongestTimeout);
 
 BackendState state_of(const BackendConfig& backend, bool healthy) {
   if (backend.state == AdminState::kDown) {

@@ -27,6 +27,7 @@ enum class BackendState : uint8_t { kUp = 0, kDrain = 1, kUnhealthy = 2, kDown =
 inline constexpr uint16_t kNoBackend = 0xffff;
 inline constexpr uint32_t kMaxBackendsPerPool = 16384;
 inline constexpr uint32_t kMaxTableSize = 16777213;
+inline constexpr uint32_t kMaxBackendWeight = 10000;
 
 struct BackendSpec {
   std::string name;
