@@ -2,23 +2,7 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 namespace maglb {
-
-namespace {
-
-bool is_letter_or_digit(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-}  // namespace
-
-bool is_name(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && is_letter_or_digit(text[0]) &&
-         std::all_of(text.begin(), text.end(),
-                     [](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
-}
 
 bool read_name(const yaml::Field& field, std::string& out) {
   if (!field.scalar("a name")) {

@@ -2,18 +2,12 @@
 #pragma once
 
 #include <string>
-#include <string_view>
 
+#include "lib/base/name.h"
 #include "lib/net/address.h"
 #include "lib/yaml/reader.h"
 
 namespace maglb {
-
-// 1..63 characters of [A-Za-z0-9._-], the first a letter or digit: a name is part of paths, of
-// command lines and of metrics' labels.
-bool is_name(std::string_view text);
-inline constexpr std::string_view kNameRule =
-    "1..63 characters of A-Z a-z 0-9 . _ -, the first a letter or digit";
 
 // As the reading functions of yaml::Field: true when the result was written.
 bool read_name(const yaml::Field& field, std::string& out);

@@ -9,6 +9,7 @@
 #include <tuple>
 #include <unordered_set>
 
+#include "lib/base/name.h"
 #include "lib/snapshot/view/validate.h"
 
 namespace maglb {
@@ -102,7 +103,7 @@ Result<ServiceSpec> service_of(const ipc::Service& message) {
   ServiceSpec service;
   service.name = message.name();
   service.pool = message.pool();
-  if (!is_valid_name(message.pool())) {
+  if (!is_name(message.pool())) {
     return fail(ErrorKind::kInvalid, "the name of its pool is none");
   }
   const auto address = address_of(message.address());
@@ -167,8 +168,8 @@ Result<void> pools_of(const ipc::Apply& message, Change& change) {
   }
   std::unordered_set<std::string_view> names;
   const auto take_name = [&names](const std::string& name) -> Result<void> {
-    if (!is_valid_name(name)) {
-      return fail(ErrorKind::kInvalid, "a pool's name is not 1..63 characters of [A-Za-z0-9._-]");
+    if (!is_name(name)) {
+      return fail(ErrorKind::kInvalid, fmt::format("a pool's name is not {}", kNameRule));
     }
     if (!names.insert(name).second) {
       return fail(ErrorKind::kInvalid, fmt::format("pool {} occurs twice", name));

@@ -2,25 +2,15 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
+#include "lib/base/name.h"
 #include "lib/net/address.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
 namespace {
 
-// Names are those of lib/config/service/model.h.
-bool is_name(std::string_view text) {
-  constexpr std::size_t kLongest = 63;
-  return !text.empty() && text.size() <= kLongest && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-  });
-}
-
 std::string refuse_name(std::string& text) {
-  return is_name(text) ? "" : fmt::format("'{}' is no name: 1 to 63 of A-Z a-z 0-9 . _ -", escaped(text));
+  return is_name(text) ? "" : fmt::format("'{}' is no name: {}", escaped(text), kNameRule);
 }
 
 std::string refuse_address(std::string& text) {

@@ -5,15 +5,11 @@
 #include <algorithm>
 #include <unordered_set>
 
+#include "lib/base/name.h"
 #include "lib/base/prime.h"
 
 namespace maglb {
 namespace {
-
-bool is_name_character(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
-         c == '-';
-}
 
 bool is_unicast_v4(const IpAddress& address) {
   return address.is_v4() && !address.is_unspecified() && !address.is_multicast() && address.bytes[12] < 240;
@@ -30,8 +26,8 @@ Result<void> validate_backends(const PoolSpec& pool) {
   }
   std::unordered_set<std::string_view> names;
   for (const BackendSpec& backend : pool.backends) {
-    if (!is_valid_name(backend.name)) {
-      return refuse("a backend's name is not 1..63 characters of [A-Za-z0-9._-]");
+    if (!is_name(backend.name)) {
+      return refuse(fmt::format("a backend's name is not {}", kNameRule));
     }
     if (!names.insert(backend.name).second) {
       return refuse(fmt::format("backend {} is there twice", backend.name));
@@ -72,13 +68,9 @@ Result<void> validate_slots(const PoolSpec& pool) {
 
 }  // namespace
 
-bool is_valid_name(std::string_view name) {
-  return !name.empty() && name.size() <= 63 && std::all_of(name.begin(), name.end(), is_name_character);
-}
-
 Result<void> validate(const PoolSpec& pool) {
-  if (!is_valid_name(pool.name)) {
-    return refuse("a pool's name is not 1..63 characters of [A-Za-z0-9._-]");
+  if (!is_name(pool.name)) {
+    return refuse(fmt::format("a pool's name is not {}", kNameRule));
   }
   auto valid = validate_backends(pool).and_then([&] { return validate_slots(pool); });
   if (!valid) {
@@ -88,8 +80,8 @@ Result<void> validate(const PoolSpec& pool) {
 }
 
 Result<void> validate(const ServiceSpec& service) {
-  if (!is_valid_name(service.name)) {
-    return refuse("a service's name is not 1..63 characters of [A-Za-z0-9._-]");
+  if (!is_name(service.name)) {
+    return refuse(fmt::format("a service's name is not {}", kNameRule));
   }
   const auto refuse_with = [&](std::string why) {
     return refuse(fmt::format("service {}: {}", service.name, why));

@@ -7,9 +7,6 @@
 
 namespace maglb {
 
-// 1..63 characters of [A-Za-z0-9._-].
-bool is_valid_name(std::string_view name);
-
 // Names, number and addresses of backends, a prime table size, every slot a backend of the pool that
 // is up or unhealthy, or all of them none.
 Result<void> validate(const PoolSpec& pool);
