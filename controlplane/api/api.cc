@@ -304,7 +304,8 @@ void Api::get_config(Call& call) {
 
 void Api::put_config(Call& call) {
   const auto applied = reconciler_.put_document(call.request.body);
-  after(call, applied, [applied](const Sources&) { return json_response(applied_object(*applied)); });
+  after(call, applied,
+        [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }
 
 void Api::check_config(Call& call) {
@@ -324,7 +325,8 @@ void Api::check_config(Call& call) {
 
 void Api::reload_config(Call& call) {
   const auto applied = reconciler_.reload();
-  after(call, applied, [applied](const Sources&) { return json_response(applied_object(*applied)); });
+  after(call, applied,
+        [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }
 
 void Api::look_up_flow(Call& call) {

@@ -346,10 +346,12 @@ Json stats_object(const ipc::Stats* stats) {
           {"ports", std::move(ports)}};
 }
 
-Json applied_object(const Applied& applied) {
+Json applied_object(const Sources& from, const Applied& applied) {
+  const bool runs = from.publisher.running_generation() >= applied.generation;
   return {{"generation", applied.generation},
           {"changed", applied.changed},
-          {"source", applied.source == DocumentSource::kFile ? "file" : "runtime"}};
+          {"source", applied.source == DocumentSource::kFile ? "file" : "runtime"},
+          {"warning", runs ? Json(nullptr) : Json(why_not_ready(from.publisher, from.client))}};
 }
 
 namespace {

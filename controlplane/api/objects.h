@@ -34,7 +34,7 @@ Json pool_object(const Sources& from, const PoolConfig& pool);
 Json backends_object(const Sources& from, const PoolConfig& pool);
 Json backend_object(const Sources& from, const PoolConfig& pool, const BackendConfig& backend);
 
-Json applied_object(const Applied& applied);
+Json applied_object(const Sources& from, const Applied& applied);
 Json flow_lookup_object(const Reconciler& reconciler, const ipc::FlowLookupReply& reply);
 Json flow_summary_object(const ipc::FlowSummary& summary);
 

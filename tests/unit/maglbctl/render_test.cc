@@ -391,6 +391,9 @@ TEST(RenderConfig, SaysWhatACheckFound) {
 TEST(RenderConfig, SaysWhatWasApplied) {
   EXPECT_EQ(shown(render_applied("maglb.yaml", Json::parse(R"({"generation": 18, "changed": true})"))),
             "maglb.yaml: applied, generation 18 runs\n");
+  EXPECT_EQ(shown(render_applied(
+                "maglb.yaml", Json::parse(R"({"generation": 18, "changed": true, "warning": "no room"})"))),
+            "maglb.yaml: applied, generation 18 does not run yet: no room\n");
   EXPECT_EQ(shown(render_applied("maglb.yaml", Json::parse(R"({"generation": 18, "changed": false})"))),
             "maglb.yaml: nothing changed, generation 18 runs\n");
 }

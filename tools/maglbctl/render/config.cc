@@ -28,10 +28,11 @@ Rendered render_applied(std::string_view what, const Json& applied) {
   }
   const std::string generation = text(applied, "generation");
   const Json& changed = member(applied, "changed");
-  if (changed.is_boolean() && !changed.get<bool>()) {
-    return fmt::format("{}: nothing changed, generation {} runs\n", escaped(what), generation);
-  }
-  return fmt::format("{}: applied, generation {} runs\n", escaped(what), generation);
+  const bool nothing_new = changed.is_boolean() && !changed.get<bool>();
+  const Json& warning = member(applied, "warning");
+  return fmt::format("{}: {}, generation {} {}\n", escaped(what), nothing_new ? "nothing changed" : "applied",
+                     generation,
+                     warning.is_string() ? "does not run yet: " + text(applied, "warning") : "runs");
 }
 
 }  // namespace maglb::ctl
