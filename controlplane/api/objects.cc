@@ -366,7 +366,9 @@ std::string next_backend(const Reconciler& reconciler, const ipc::FlowLookupRepl
   const BackendState state = reconciler.view(*pool, *backend).effective;
   const auto& services = reconciler.config().services;
   const bool keeps = std::any_of(services.begin(), services.end(), [&reply](const ServiceEntry& service) {
-    return service.name == reply.service() && service.on_failure == OnFailure::kKeep;
+    // As the workers do: a datagram has no connection that could be kept.
+    return service.name == reply.service() && service.on_failure == OnFailure::kKeep &&
+           service.protocol == Protocol::kTcp;
   });
   const bool usable = state == BackendState::kUp || state == BackendState::kDrain || keeps;
   return usable ? reply.flow_backend() : reply.table_backend();
