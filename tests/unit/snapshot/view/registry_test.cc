@@ -111,6 +111,26 @@ TEST(Registry, APoolThatIsRemovedComesBackWithItsNumber) {
   EXPECT_EQ(rig.registry.quarantined(), 0u);
 }
 
+TEST(Registry, TheNumberOfAnEmptyPoolIsFreeWithTheNextCollection) {
+  Registry::Limits limits;
+  limits.pools = 1;
+  RegistryRig rig(limits);
+  Change change = rig.change();
+  change.pools = {pool("a", {})};
+  change.services.emplace();
+  rig.apply(change);
+  Change next = rig.change();
+  next.pools = {pool("b", {})};
+  next.removed_pools = {"a"};
+  EXPECT_FALSE(rig.registry.apply(next));
+  next.pools.clear();
+  rig.apply(next);
+  rig.sweep(false);
+  next = rig.change();
+  next.pools = {pool("b", {})};
+  rig.apply(next);
+}
+
 TEST(Registry, WhereFlowsAreKeptARemovedBackendStaysUntilNoneIsLeft) {
   RegistryRig rig;
   Change start = rig.start();
