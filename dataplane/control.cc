@@ -7,6 +7,8 @@
 #include <map>
 #include <utility>
 
+#include "lib/lb/track.h"
+
 namespace maglb {
 namespace {
 
@@ -14,20 +16,6 @@ void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
   reply.set_packets(traffic.packets);
   reply.set_bytes(traffic.bytes);
   reply.set_new_flows(traffic.new_flows);
-}
-
-Duration timeout_of(const ServiceView& service, FlowState state) {
-  switch (state) {
-    case FlowState::kOpening:
-      return service.opening_timeout;
-    case FlowState::kEstablished:
-      return service.established_timeout;
-    case FlowState::kClosing:
-      return service.closing_timeout;
-    case FlowState::kUdp:
-      return service.udp_timeout;
-  }
-  return service.opening_timeout;
 }
 
 Duration idle_of(const ServiceView& service, const FlowEntry& entry, Tick now) {
@@ -79,10 +67,9 @@ void Control::fill_hello(ipc::HelloReply& reply) {
 // Steered first, then published, then no longer steered: a packet of a service is never the kernel's
 // while its service runs here.
 Result<void> Control::apply(const Change& change) {
-  const bool gives_services = change.services || change.base_generation == 0;
   const std::vector<ServiceSpec> wanted =
-      gives_services ? change.services.value_or(std::vector<ServiceSpec>{}) : services_;
-  if (gives_services) {
+      change.gives_services() ? change.services.value_or(std::vector<ServiceSpec>{}) : services_;
+  if (change.gives_services()) {
     if (auto widened = parts_.steering.widen(wanted); !widened) {
       (void)parts_.steering.settle(services_);
       return widened;
@@ -94,7 +81,7 @@ Result<void> Control::apply(const Change& change) {
     backend_base_.rebase(published->fresh_backend_counters);
     services_ = wanted;
   }
-  if (gives_services) {
+  if (change.gives_services()) {
     if (auto settled = parts_.steering.settle(services_); !settled) {
       spdlog::error("the steering program still has entries of former services: {}", settled.error().message);
     }

@@ -41,20 +41,6 @@ FlowState state_after(const Case& c, FlowState before) {
   return c.ends_flow() || before == FlowState::kClosing ? FlowState::kClosing : FlowState::kEstablished;
 }
 
-Duration timeout_of(const ServiceView& service, FlowState state) {
-  switch (state) {
-    case FlowState::kOpening:
-      return service.opening_timeout;
-    case FlowState::kEstablished:
-      return service.established_timeout;
-    case FlowState::kClosing:
-      return service.closing_timeout;
-    case FlowState::kUdp:
-      return service.udp_timeout;
-  }
-  return service.opening_timeout;
-}
-
 FlowEntry entry_of(const Case& c, uint16_t place, FlowState state) {
   return {{c.pool.number, place}, state, Tick::after(c.now, timeout_of(c.service, state))};
 }
@@ -170,6 +156,20 @@ const BackendView* track_one(const Case& c, WorkerContext& worker) {
 }
 
 }  // namespace
+
+Duration timeout_of(const ServiceView& service, FlowState state) {
+  switch (state) {
+    case FlowState::kOpening:
+      return service.opening_timeout;
+    case FlowState::kEstablished:
+      return service.established_timeout;
+    case FlowState::kClosing:
+      return service.closing_timeout;
+    case FlowState::kUdp:
+      return service.udp_timeout;
+  }
+  return service.opening_timeout;
+}
 
 bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn, bool is_tcp,
                  bool keep_on_failure) {

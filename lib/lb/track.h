@@ -19,6 +19,9 @@ namespace maglb {
 
 void track(Batch& batch, WorkerContext& worker, Time now);
 
+// How long the service remembers an idle flow of that state.
+Duration timeout_of(const ServiceView& service, FlowState state);
+
 // Whether an entry's backend still gets a packet of the flow; null: it is gone.
 bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn, bool is_tcp,
                  bool keep_on_failure);

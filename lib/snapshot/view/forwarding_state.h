@@ -70,6 +70,9 @@ struct Change {
   std::vector<std::shared_ptr<const PoolSpec>> pools;
   std::vector<std::string> removed_pools;
   std::optional<std::vector<ServiceSpec>> services;
+
+  // A change that is the whole state gives all services, also when it has none.
+  bool gives_services() const { return services || base_generation == 0; }
 };
 
 }  // namespace maglb

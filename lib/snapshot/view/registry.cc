@@ -119,7 +119,7 @@ Result<Registry::Applied> Registry::apply(const Change& change) try {
   auto indexes = state.indexes;
   Applied applied;
   for (size_t socket = 0; socket < state.sockets.size(); ++socket) {
-    if (gives_services(change)) {
+    if (change.gives_services()) {
       indexes[socket] = index_of(*services, *pools, state.sockets[socket]);
     }
     applied.snapshots.push_back(

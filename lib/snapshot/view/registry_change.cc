@@ -74,10 +74,6 @@ Result<void> validate_change(const Change& change) {
   return {};
 }
 
-bool gives_services(const Change& change) {
-  return change.services || change.base_generation == 0;
-}
-
 Result<Records> pools_after(const Change& change, const Records& before, Transaction& transaction) {
   Records pools = before;
   std::set<std::string_view> given;
@@ -105,7 +101,7 @@ Result<Records> pools_after(const Change& change, const Records& before, Transac
 
 Result<Services> services_after(const Change& change, const Services& before, uint32_t& next_id,
                                 Transaction& transaction) {
-  if (!gives_services(change)) {
+  if (!change.gives_services()) {
     return before;
   }
   Services services;

@@ -197,9 +197,6 @@ class Transaction {
 // Bounds and names of the change by itself.
 Result<void> validate_change(const Change& change);
 
-// A change that is the whole state gives all services, also when it has none.
-bool gives_services(const Change& change);
-
 Result<Records> pools_after(const Change& change, const Records& before, Transaction& transaction);
 Result<Services> services_after(const Change& change, const Services& before, uint32_t& next_id,
                                 Transaction& transaction);
