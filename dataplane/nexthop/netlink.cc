@@ -9,7 +9,6 @@
 #include <netlink/msg.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -248,70 +247,56 @@ Result<RouteAnswer> decode_route(std::span<uint8_t> message) {
   return decode_route_message(header);
 }
 
-NetlinkSocket::NetlinkSocket(NetlinkSocket&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), sequence_(other.sequence_) {}
-
-NetlinkSocket& NetlinkSocket::operator=(NetlinkSocket&& other) noexcept {
-  std::swap(fd_, other.fd_);
-  std::swap(sequence_, other.sequence_);
-  return *this;
-}
-
-NetlinkSocket::~NetlinkSocket() {
-  if (fd_ >= 0) {
-    ::close(fd_);
-  }
-}
-
 Result<NetlinkSocket> NetlinkSocket::for_questions() {
-  NetlinkSocket socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE));
-  if (socket.fd_ < 0) {
+  NetlinkSocket socket(UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE)));
+  if (!socket.fd_) {
     return fail_errno("opening a netlink socket", errno);
   }
   // The kernel answers before send() returns; the limit is for a kernel that does not.
   const timeval limit{2, 0};
-  ::setsockopt(socket.fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+  ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
   const int on = 1;
-  ::setsockopt(socket.fd_, SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
+  ::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_CAP_ACK, &on, sizeof on);
   return socket;
 }
 
 Result<NetlinkSocket> NetlinkSocket::for_events(int receive_buffer_bytes) {
-  NetlinkSocket socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (socket.fd_ < 0) {
+  NetlinkSocket socket(
+      UniqueFd(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE)));
+  if (!socket.fd_) {
     return fail_errno("opening a netlink socket", errno);
   }
   if (receive_buffer_bytes > 0 &&
-      ::setsockopt(socket.fd_, SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer_bytes, sizeof(int)) < 0) {
-    ::setsockopt(socket.fd_, SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(int));
+      ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUFFORCE, &receive_buffer_bytes, sizeof(int)) < 0) {
+    ::setsockopt(socket.fd(), SOL_SOCKET, SO_RCVBUF, &receive_buffer_bytes, sizeof(int));
   }
   sockaddr_nl address{};
   address.nl_family = AF_NETLINK;
-  if (::bind(socket.fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
+  if (::bind(socket.fd(), reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
     return fail_errno("binding a netlink socket", errno);
   }
   for (const int group : {RTNLGRP_LINK, RTNLGRP_NEIGH, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV4_ROUTE,
                           RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV6_RULE}) {
-    if (::setsockopt(socket.fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
+    if (::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) < 0) {
       return fail_errno(fmt::format("joining netlink group {}", group), errno);
     }
   }
   // Next-hop objects: kernels before 5.3 have none.
   const int nexthops = RTNLGRP_NEXTHOP;
-  ::setsockopt(socket.fd_, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nexthops, sizeof nexthops);
+  ::setsockopt(socket.fd(), SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, &nexthops, sizeof nexthops);
   return socket;
 }
 
 int NetlinkSocket::ask(nl_msg* question, const std::function<void(nlmsghdr*)>& on_answer) {
   nlmsghdr* header = nlmsg_hdr(question);
   header->nlmsg_seq = ++sequence_;
-  if (::send(fd_, header, header->nlmsg_len, 0) < 0) {
+  if (::send(fd(), header, header->nlmsg_len, 0) < 0) {
     return errno;
   }
   alignas(nlmsghdr) std::array<uint8_t, kReceiveBytes> buffer;
   int outcome = -1;
   while (outcome < 0) {
-    const ssize_t length = receive(fd_, buffer, 0);
+    const ssize_t length = receive(fd(), buffer, 0);
     if (length == -EINTR) {
       continue;
     }
@@ -392,7 +377,7 @@ Result<void> NetlinkSocket::request_neighbour(int ifindex, const IpAddress& addr
 void NetlinkSocket::read_events(int reads, const std::function<void(const NetlinkEvent&)>& on_event) {
   alignas(nlmsghdr) std::array<uint8_t, kReceiveBytes> buffer;
   for (int i = 0; i < reads; ++i) {
-    const ssize_t length = receive(fd_, buffer, MSG_DONTWAIT);
+    const ssize_t length = receive(fd(), buffer, MSG_DONTWAIT);
     if (length == -EAGAIN) {
       return;
     }

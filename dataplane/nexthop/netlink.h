@@ -10,9 +10,11 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 
 #include "lib/base/error.h"
+#include "lib/base/unique_fd.h"
 #include "lib/net/address.h"
 
 struct nl_msg;
@@ -56,16 +58,12 @@ Result<RouteAnswer> decode_route(std::span<uint8_t> message);
 
 class NetlinkSocket {
  public:
-  NetlinkSocket(NetlinkSocket&& other) noexcept;
-  NetlinkSocket& operator=(NetlinkSocket&& other) noexcept;
-  ~NetlinkSocket();
-
   // For ask_route(), ask_neighbour() and request_neighbour().
   static Result<NetlinkSocket> for_questions();
   // For read_events(): never blocks. `receive_buffer_bytes` 0: the system's default.
   static Result<NetlinkSocket> for_events(int receive_buffer_bytes);
 
-  int fd() const { return fd_; }
+  int fd() const { return fd_.get(); }
 
   // The kernel answers at once (it may wait for its own routing lock). An Error means that it could not
   // be asked; "no route" is an answer.
@@ -80,11 +78,11 @@ class NetlinkSocket {
   void read_events(int reads, const std::function<void(const NetlinkEvent&)>& on_event);
 
  private:
-  explicit NetlinkSocket(int fd) : fd_(fd) {}
+  explicit NetlinkSocket(UniqueFd fd) : fd_(std::move(fd)) {}
   // Sends the question and calls back with the answer, whose length is checked. 0, or a positive errno.
   int ask(nl_msg* question, const std::function<void(nlmsghdr*)>& on_answer);
 
-  int fd_ = -1;
+  UniqueFd fd_;
   uint32_t sequence_ = 0;
 };
 
