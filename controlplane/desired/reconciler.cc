@@ -251,7 +251,7 @@ void Reconciler::save_health() {
   for (const auto& [key, row] : present) {
     rows.push_back(row);
   }
-  const auto saved = store_.replace_health(rows);
+  const auto saved = store_.save_health(rows);
   if (saved) {
     saved_health_ = std::move(present);
     store_warning_.clear();

@@ -36,9 +36,8 @@ class HealthState {
   Health health() const { return health_; }
   // When the present health began. The epoch while unknown.
   WallTime since() const { return since_; }
-  // How many of the last outcomes were alike, and what they were; 0 before the first.
+  // How many of the last outcomes were alike; 0 before the first.
   uint64_t consecutive() const { return consecutive_; }
-  bool last_success() const { return last_success_; }
 
  private:
   uint32_t rise_;

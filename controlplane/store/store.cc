@@ -84,16 +84,13 @@ Result<std::vector<StoredHealth>> load_health(sqlite::Database& database) {
   }
 }
 
-// One transaction: `insert` on each row, after `first` where it is given.
-Result<void> write_health(sqlite::Database& database, const char* first, std::span<const StoredHealth> rows) {
+Result<void> write_health(sqlite::Database& database, std::span<const StoredHealth> rows) {
   Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database);
   if (!transaction) {
     return forward(std::move(transaction).error());
   }
-  if (first != nullptr) {
-    if (Result<void> done = database.execute(first); !done) {
-      return done;
-    }
+  if (Result<void> done = database.execute("DELETE FROM health"); !done) {
+    return done;
   }
   Result<sqlite::Statement> insert =
       database.prepare("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3, ?4, ?5)");
@@ -246,11 +243,7 @@ Result<uint64_t> Store::save_document(std::string_view text, DocumentSource sour
 }
 
 Result<void> Store::save_health(std::span<const StoredHealth> rows) {
-  return impl_->located(write_health(impl_->database(), nullptr, rows));
-}
-
-Result<void> Store::replace_health(std::span<const StoredHealth> rows) {
-  return impl_->located(write_health(impl_->database(), "DELETE FROM health", rows));
+  return impl_->located(write_health(impl_->database(), rows));
 }
 
 Result<uint64_t> Store::reserve_generations(uint64_t count) {

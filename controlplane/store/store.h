@@ -75,10 +75,8 @@ class Store {
   // pass the hash of the file that the change is on top of.
   Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash);
 
-  // Adds or replaces these rows, all or none.
+  // Makes `rows` the whole: forgets every backend that is not in it. All or nothing.
   Result<void> save_health(std::span<const StoredHealth> rows);
-  // Makes `rows` the whole: forgets every backend that is not in it.
-  Result<void> replace_health(std::span<const StoredHealth> rows);
 
   // Takes the next `count` generations for this process and returns the first. None is ever given
   // twice, so reserving many at a time saves disk waits and wastes only numbers. REQUIRES: count > 0.

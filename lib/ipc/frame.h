@@ -42,9 +42,6 @@ class FrameReader {
   // stream. The span is valid until the next call of feed() or next().
   Result<std::optional<std::span<const uint8_t>>> next();
 
-  // Bytes of an unfinished frame are waiting: an end of the stream here cuts it off.
-  bool is_within_frame() const { return begin_ < buffer_.size(); }
-
  private:
   std::vector<uint8_t> buffer_;
   size_t begin_ = 0;   // of the first frame not yet taken

@@ -2,9 +2,12 @@
 
 #include "lib/lb/decide.h"
 #include "lib/net/wire.h"
+#include "lib/snapshot/view/validate.h"
 
 namespace maglb {
 namespace {
+
+static_assert(kLongestTimeout <= kMaxFlowTimeout);
 
 // One packet with all that the rules ask about.
 struct Case {

@@ -17,8 +17,6 @@
 
 namespace maglb {
 
-inline constexpr uint32_t kMaxPorts = 16;
-
 struct PortView {
   MacAddress mac;
   uint16_t mtu = 1500;  // of IP packets, without Ethernet: 68 (RFC 791) .. 65521

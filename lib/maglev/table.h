@@ -30,7 +30,6 @@ namespace maglb::maglev {
 
 // In a table without members.
 inline constexpr uint16_t kEmpty = 0xffff;
-inline constexpr uint32_t kDefaultTableSize = 65537;
 
 struct Member {
   std::string_view name;

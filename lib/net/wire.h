@@ -17,7 +17,6 @@ struct EthernetHeader {
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
-inline constexpr uint32_t kEthernetMinimum = 60;  // a frame without its FCS
 
 // RFC 791.
 struct Ipv4Header {
@@ -36,7 +35,6 @@ struct Ipv4Header {
   uint32_t length_bytes() const { return (version_ihl & 0x0fu) * 4; }
   bool dont_fragment() const { return (fragment.bytes[0] & 0x40) != 0; }
   bool is_fragment() const { return (fragment.host() & 0x3fff) != 0; }
-  bool is_later_fragment() const { return (fragment.host() & 0x1fff) != 0; }
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 

@@ -54,7 +54,6 @@ TEST(HealthState, AgreesWithANaiveModelOnRandomOutcomes) {
       ASSERT_EQ(state.health(), model.health);
       changed_at = model.health != before ? n : changed_at;
       ASSERT_EQ(state.since(), at(changed_at));
-      ASSERT_EQ(state.last_success(), success);
       ASSERT_TRUE(model.last_are(success, static_cast<uint32_t>(state.consecutive())));
     }
   }

@@ -83,13 +83,11 @@ TEST_F(StoreTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(state.health, rows);
 }
 
-TEST_F(StoreTest, SavedHealthIsMergedAndReplacedHealthIsTheWhole) {
+TEST_F(StoreTest, SavedHealthIsTheWhole) {
   Store store = open();
   ASSERT_TRUE(store.save_health(std::vector{row("web", "a", true), row("web", "b", true)}));
-  ASSERT_TRUE(store.save_health(std::vector{row("web", "b", false)}));
-  EXPECT_EQ(store.load()->health, (std::vector{row("web", "a", true), row("web", "b", false)}));
-  ASSERT_TRUE(store.replace_health(std::vector{row("web", "c", true)}));
-  EXPECT_EQ(store.load()->health, std::vector{row("web", "c", true)});
+  ASSERT_TRUE(store.save_health(std::vector{row("web", "b", false), row("web", "c", true)}));
+  EXPECT_EQ(store.load()->health, (std::vector{row("web", "b", false), row("web", "c", true)}));
 }
 
 TEST_F(StoreTest, NeverGivesAGenerationTwice) {
