@@ -99,15 +99,15 @@ void add_pools(Page& page, const Sources& from) {
   for (const PoolConfig& pool : from.reconciler.config().pools) {
     add(stale, {{"pool", pool.name}}, from.reconciler.table(pool.name).stale ? 1.0 : 0.0);
     for (const BackendConfig& backend : pool.backends) {
-      const BackendView view = from.reconciler.view(pool, backend);
+      const BackendStatus status = from.reconciler.status(pool, backend);
       const Labels labels = {{"pool", pool.name}, {"backend", backend.name}};
-      add(healthy, labels, view.health == ProbeOpinion::kUnhealthy ? 0.0 : 1.0);
+      add(healthy, labels, status.health == ProbeOpinion::kUnhealthy ? 0.0 : 1.0);
       add(weight, labels, uint64_t{backend.weight});
-      add(slots, labels, uint64_t{view.slots});
+      add(slots, labels, uint64_t{status.slots});
       for (const BackendState each :
            {BackendState::kUp, BackendState::kDrain, BackendState::kUnhealthy, BackendState::kDown}) {
         add(state, {{"pool", pool.name}, {"backend", backend.name}, {"state", std::string(to_string(each))}},
-            each == view.effective ? 1.0 : 0.0);
+            each == status.effective ? 1.0 : 0.0);
       }
     }
   }

@@ -66,7 +66,7 @@ BackendCounts count_backends(const Reconciler& reconciler, const PoolConfig& poo
   BackendCounts counts;
   for (const BackendConfig& backend : pool.backends) {
     ++counts.total;
-    ++counts.by_state[static_cast<size_t>(reconciler.view(pool, backend).effective)];
+    ++counts.by_state[static_cast<size_t>(reconciler.status(pool, backend).effective)];
   }
   return counts;
 }
@@ -90,20 +90,21 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntr
 
 Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig& pool,
                   const BackendConfig& backend) {
-  const BackendView view = from.reconciler.view(pool, backend);
-  const bool has_since = view.since != WallTime{};
-  const double since = std::chrono::duration<double>(std::chrono::system_clock::now() - view.since).count();
-  Json object = {{"pool", pool.name},
-                 {"name", backend.name},
-                 {"address", backend.address.to_string()},
-                 {"weight", backend.weight},
-                 {"state", to_string(backend.state)},
-                 {"health", to_string(view.health)},
-                 {"effective", to_string(view.effective)},
-                 {"reason", view.reason},
-                 {"since", has_since ? Json(std::max(since, 0.0)) : Json(nullptr)},
-                 {"slots", view.slots},
-                 {"share", view.table_size == 0 ? 0.0 : static_cast<double>(view.slots) / view.table_size}};
+  const BackendStatus status = from.reconciler.status(pool, backend);
+  const bool has_since = status.since != WallTime{};
+  const double since = std::chrono::duration<double>(std::chrono::system_clock::now() - status.since).count();
+  Json object = {
+      {"pool", pool.name},
+      {"name", backend.name},
+      {"address", backend.address.to_string()},
+      {"weight", backend.weight},
+      {"state", to_string(backend.state)},
+      {"health", to_string(status.health)},
+      {"effective", to_string(status.effective)},
+      {"reason", status.reason},
+      {"since", has_since ? Json(std::max(since, 0.0)) : Json(nullptr)},
+      {"slots", status.slots},
+      {"share", status.table_size == 0 ? 0.0 : static_cast<double>(status.slots) / status.table_size}};
   traffic.add(object, pool, backend);
   return object;
 }
@@ -363,7 +364,7 @@ std::string next_backend(const Reconciler& reconciler, const ipc::FlowLookupRepl
   if (!reply.flow_found() || backend == nullptr) {
     return reply.table_backend();
   }
-  const BackendState state = reconciler.view(*pool, *backend).effective;
+  const BackendState state = reconciler.status(*pool, *backend).effective;
   const auto& services = reconciler.config().services;
   const bool keeps = std::any_of(services.begin(), services.end(), [&reply](const ServiceEntry& service) {
     // As the workers do: a datagram has no connection that could be kept.

@@ -301,25 +301,25 @@ ProbeOpinion Reconciler::opinion(const std::string& pool, const std::string& bac
   return ProbeOpinion::kUnknown;
 }
 
-BackendView Reconciler::view(const PoolConfig& pool, const BackendConfig& backend) const {
-  BackendView view;
-  view.health = opinion(pool.name, backend.name);
-  if (const auto status = prober_.status(pool.name, backend.name)) {
-    view.reason = status->reason;
-    view.since = status->since;
+BackendStatus Reconciler::status(const PoolConfig& pool, const BackendConfig& backend) const {
+  BackendStatus status;
+  status.health = opinion(pool.name, backend.name);
+  if (const auto probe = prober_.status(pool.name, backend.name)) {
+    status.reason = probe->reason;
+    status.since = probe->since;
   }
   if (backend.state == AdminState::kDown) {
-    view.effective = BackendState::kDown;
+    status.effective = BackendState::kDown;
   } else if (!verdicts_.is_healthy(pool.name, backend.name)) {
-    view.effective = BackendState::kUnhealthy;
+    status.effective = BackendState::kUnhealthy;
   } else if (backend.state == AdminState::kDrain) {
-    view.effective = BackendState::kDrain;
+    status.effective = BackendState::kDrain;
   }
   const PoolTable& table = tables_.at(pool.name);
   const auto slots = table.slots.find(backend.name);
-  view.slots = slots == table.slots.end() ? 0 : slots->second;
-  view.table_size = static_cast<uint32_t>(table.spec->slots.size());
-  return view;
+  status.slots = slots == table.slots.end() ? 0 : slots->second;
+  status.table_size = static_cast<uint32_t>(table.spec->slots.size());
+  return status;
 }
 
 std::vector<std::string> Reconciler::warnings() const {

@@ -41,7 +41,7 @@ struct Applied {
 };
 
 // What is known of a backend, for people.
-struct BackendView {
+struct BackendStatus {
   ProbeOpinion health = ProbeOpinion::kUnchecked;
   BackendState effective = BackendState::kUp;
   std::string reason;
@@ -80,7 +80,7 @@ class Reconciler {
   // REQUIRES: the pool is in config().
   const PoolTable& table(const std::string& pool) const { return tables_.at(pool); }
   // REQUIRES: the backend is in config().
-  BackendView view(const PoolConfig& pool, const BackendConfig& backend) const;
+  BackendStatus status(const PoolConfig& pool, const BackendConfig& backend) const;
   ProbeCounters probe_counters() const { return prober_.counters(); }
   // Transitions of health by probes since the start.
   uint64_t transitions() const { return transitions_; }

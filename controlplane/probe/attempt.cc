@@ -103,7 +103,7 @@ void Attempt::connected(error_code error) {
     return failed("connect", error);
   }
   if (target_->config.type == ProbeType::kTcp) {
-    return finish(Verdict::kSuccess, "connected");
+    return finish(Outcome::kSuccess, "connected");
   }
   stage_ = "sending the request";
   asio::async_write(socket_, asio::buffer(*request_), then(&Attempt::sent));
@@ -138,22 +138,22 @@ void Attempt::received(error_code error) {
 void Attempt::judge(unsigned status) {
   const ProbeConfig& config = target_->config;
   if (status < config.status_low || status > config.status_high) {
-    return finish(Verdict::kFailure, fmt::format("http status {}, expected {}..{}", status, config.status_low,
+    return finish(Outcome::kFailure, fmt::format("http status {}, expected {}..{}", status, config.status_low,
                                                  config.status_high));
   }
-  finish(Verdict::kSuccess, fmt::format("http status {}", status));
+  finish(Outcome::kSuccess, fmt::format("http status {}", status));
 }
 
 void Attempt::failed(std::string_view doing, error_code error) {
-  finish(is_our_fault(error) ? Verdict::kSkipped : Verdict::kFailure,
+  finish(is_our_fault(error) ? Outcome::kSkipped : Outcome::kFailure,
          fmt::format("{}: {}", doing, describe(error)));
 }
 
-void Attempt::finish(Verdict verdict, std::string reason) {
+void Attempt::finish(Outcome outcome, std::string reason) {
   close();
   // Empty before the call, which may start this object again.
   const Done done = std::exchange(done_, nullptr);
-  done({verdict, std::move(reason)});
+  done({outcome, std::move(reason)});
 }
 
 void Attempt::close() {

@@ -26,14 +26,14 @@
 
 namespace maglb {
 
-enum class Verdict : uint8_t {
+enum class Outcome : uint8_t {
   kSuccess,
   kFailure,
   kSkipped,  // refused on our side: says nothing about the target
 };
 
 struct AttemptResult {
-  Verdict verdict = Verdict::kFailure;
+  Outcome outcome = Outcome::kFailure;
   std::string reason;  // "connected", "http status 200", "connect: connection refused"
 };
 
@@ -68,7 +68,7 @@ class Attempt : public std::enable_shared_from_this<Attempt> {
   void received(boost::system::error_code error);
   void judge(unsigned status);
   void failed(std::string_view doing, boost::system::error_code error);
-  void finish(Verdict verdict, std::string reason);
+  void finish(Outcome outcome, std::string reason);
   void close();
 
   // A completion handler that does nothing once cancel() was called.

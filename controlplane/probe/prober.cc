@@ -292,7 +292,7 @@ void Prober::Impl::expire(Target& target, Time now) {
   target.attempt->cancel();
   end(target);
   const double timeout_ms = std::chrono::duration<double, std::milli>(target.what.config.timeout).count();
-  conclude(target, {Verdict::kFailure, fmt::format("timeout after {} ms ({})", timeout_ms, stage)});
+  conclude(target, {Outcome::kFailure, fmt::format("timeout after {} ms ({})", timeout_ms, stage)});
 }
 
 void Prober::Impl::end(Target& target) {
@@ -304,12 +304,12 @@ void Prober::Impl::conclude(Target& target, AttemptResult result) {
   const Time now = monotonic_now();
   schedule_next(target, now);
   admit_waiting(now);
-  if (result.verdict == Verdict::kSkipped) {
+  if (result.outcome == Outcome::kSkipped) {
     ++counters_.skipped;
     log_skip(target, result.reason, now);
     return;
   }
-  const bool success = result.verdict == Verdict::kSuccess;
+  const bool success = result.outcome == Outcome::kSuccess;
   ++(success ? counters_.successes : counters_.failures);
   target.reason = std::move(result.reason);
   target.latency = now - target.started;
