@@ -1,13 +1,13 @@
 #include <fmt/format.h>
 
+#include "lib/config/service/model.h"
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
 namespace {
 
-constexpr uint32_t kMaxWeight = 10000;  // lib/config/service/model.h
-constexpr int kNameWords = 2;           // POOL NAME; POOL/NAME is one
+constexpr int kNameWords = 2;  // POOL NAME; POOL/NAME is one
 
 std::string path_of(const BackendName& backend) {
   return fmt::format("/v1/pools/{}/backends/{}", backend.pool, backend.name);
