@@ -32,7 +32,7 @@ bool may_be_answered(const ParsedFrame& parsed, const Packet& packet) {
   if (!dont_fragment || !may_be_answered(parsed, packet)) {
     return;
   }
-  if (!worker.icmp_budget.take(now)) {
+  if (!worker.icmp_budget.take(worker.flow_key, parsed.key.source, now)) {
     worker.counters.count(Event::kIcmpSuppressed);
     return;
   }

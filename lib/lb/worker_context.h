@@ -13,6 +13,7 @@
 #include "lib/flow/flow_table.h"
 #include "lib/lb/counters.h"
 #include "lib/lb/next_hop_table.h"
+#include "lib/lb/source_budget.h"
 #include "lib/net/address.h"
 
 namespace maglb {
@@ -33,8 +34,9 @@ struct WorkerContext {
   SipKey flow_key;          // the same for all workers
   IpAddress tunnel_source;  // unspecified: none is configured, and ipip services drop
   uint16_t next_ip_id = 0;  // of outer headers with DF clear
-  // ICMP errors sent, and looks into other workers' tables: bounded, whatever arrives.
-  TokenBucket icmp_budget{1000, 100};
+  // ICMP errors sent, and looks into other workers' tables: bounded, whatever arrives. Errors by whom
+  // they go to, so that a flood of packets that are too big does not keep others from learning their MTU.
+  SourceBudget icmp_budget{100, 50};
   TokenBucket foreign_budget{200000, 8192};
 };
 

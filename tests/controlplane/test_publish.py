@@ -103,7 +103,8 @@ def test_a_refused_state_is_told_and_the_next_one_is_tried(daemon, peer):
     wait_for(lambda: "no room for it" in daemon.request("GET", "/readyz")[2].decode(), "the reason")
     assert daemon.get("/v1/status")["dataplane"]["error"] == "no room for it"
     changed = PLAIN.replace("seed: 7", "seed: 8")
-    assert daemon.call("PUT", "/v1/config", changed)["warning"] == "no room for it"
+    answer = daemon.call("PUT", "/v1/config", changed, status=409)
+    assert "no room for it" in answer["error"]["message"]
     peer.stop()
     peer.start()
     ready(daemon)

@@ -151,14 +151,28 @@ TEST(Rewrite, AnswersNobodyWhoIsNoSingleHost) {
 TEST(Rewrite, BoundsTheRateOfItsErrors) {
   Rig rig;
   const Bytes in = web().payload(1480).dont_fragment().bytes();
-  for (int i = 0; i < 110; ++i) {
+  for (int i = 0; i < 60; ++i) {
     rig.run(in);
   }
-  EXPECT_EQ(rig.counters().originated.value(), 100u);
+  EXPECT_EQ(rig.counters().originated.value(), 50u);
   EXPECT_EQ(rig.events(Event::kIcmpSuppressed), 10u);
-  rig.now += std::chrono::milliseconds(1);
+  rig.now += std::chrono::milliseconds(10);
   EXPECT_EQ(rig.run(in).verdict, Verdict::kSend);
   EXPECT_EQ(rig.run(in).verdict, Verdict::kDrop);
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
+TEST(Rewrite, AFloodFromOneSourceLeavesTheOthersTheirErrors) {
+  Rig rig;
+  for (int i = 0; i < 10000; ++i) {
+    rig.run(web().from("192.0.2.66", 1).payload(1480).dont_fragment().bytes());
+  }
+  const uint64_t answered = rig.counters().originated.value();
+  // Of 100 others fewer than one shares a bucket with it, on average.
+  for (int i = 0; i < 100; ++i) {
+    rig.run(web().from("203.0.113." + std::to_string(i + 1), 1).payload(1480).dont_fragment().bytes());
+  }
+  EXPECT_GE(rig.counters().originated.value() - answered, 90u);
   EXPECT_TRUE(rig.counters_add_up());
 }
 
