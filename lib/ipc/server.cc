@@ -105,11 +105,13 @@ void IpcServer::Impl::poll_once(Time now, std::chrono::milliseconds timeout) {
   const int ready = epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()),
                                static_cast<int>(timeout.count()));
   for (int i = 0; i < ready; ++i) {
-    if (events[i].data.u64 == kListenerId) {
+    // epoll_event is packed: its members bind to no reference.
+    const uint64_t id = events[i].data.u64;
+    if (id == kListenerId) {
       accept_waiting();
       continue;
     }
-    const auto found = connections_.find(events[i].data.u64);
+    const auto found = connections_.find(id);
     if (found == connections_.end()) {
       continue;
     }
