@@ -1,0 +1,96 @@
+#include "bench/balancer.h"
+
+#include <string>
+
+#include "bench/huge_memory.h"
+#include "lib/maglev/table.h"
+
+namespace maglb::bench {
+namespace {
+
+constexpr uint32_t kTableSize = 65537;
+constexpr SipKey kFlowKey{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+
+IpAddress backend_address(uint32_t backend, bool is_v6) {
+  IpAddress address = service_address(backend, is_v6);
+  address.bytes[12] = 10;
+  return address;
+}
+
+std::vector<uint16_t> slots_of(uint32_t backends) {
+  std::vector<std::string> names;
+  for (uint32_t i = 0; i < backends; ++i) {
+    names.push_back("b" + std::to_string(10000 + i));
+  }
+  std::vector<maglev::Member> members;
+  for (const std::string& name : names) {
+    members.push_back({name, 1});
+  }
+  return maglev::build(members, kTableSize, 7);
+}
+
+}  // namespace
+
+Balancer::Balancer(const BalancerPlan& plan)
+    : buckets_(FlowTable::buckets_for(plan.flow_entries), huge_memory()),
+      flows_(std::make_unique<FlowTable>(buckets_)),
+      tables_{flows_.get()},
+      counters_(plan.services, plan.backends),
+      next_hops_(plan.backends),
+      ports_(1) {
+  ports_[0].mac = kPortMac;
+  for (uint32_t i = 0; i < plan.backends; ++i) {
+    const auto high = static_cast<uint8_t>(i >> 8);
+    next_hops_.set(i, {MacAddress{{2, 1, 0, 0, high, static_cast<uint8_t>(i)}}, 0});
+  }
+  worker_ =
+      std::make_unique<WorkerContext>(WorkerContext{*flows_, tables_, counters_, next_hops_, ports_, kFlowKey,
+                                                    IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, 2})});
+  make_snapshot(plan);
+}
+
+void Balancer::make_snapshot(const BalancerPlan& plan) {
+  auto* const memory = std::pmr::get_default_resource();
+  const std::vector<uint16_t> slots = slots_of(plan.backends);
+  auto pool = std::make_shared<PoolView>(memory);
+  pool->slots.assign(slots.begin(), slots.end());
+  for (uint32_t i = 0; i < plan.backends; ++i) {
+    pool->backends.push_back({backend_address(i, plan.is_v6), i, i, i, PlaceState::kUp});
+  }
+  auto index = std::make_shared<ServiceIndex>(memory);
+  for (uint32_t i = 0; i < plan.services; ++i) {
+    ServiceView service;
+    service.id = i + 1;
+    service.counter = i;
+    service.opening_timeout = std::chrono::seconds(10);
+    service.established_timeout = std::chrono::seconds(300);
+    service.closing_timeout = std::chrono::seconds(10);
+    service.udp_timeout = std::chrono::seconds(30);
+    index->add(service_address(i, plan.is_v6), Protocol::kTcp, Be16(kServicePort), service);
+  }
+  Snapshot::Pools pools(memory);
+  pools.push_back(std::move(pool));
+  snapshot_ = std::make_unique<Snapshot>(1, std::move(index), std::move(pools));
+}
+
+uint64_t Balancer::run(Traffic& traffic, Time now) {
+  uint64_t sent = 0;
+  for (uint32_t burst = 0; burst < kBursts; ++burst) {
+    batch_.clear();
+    for (uint32_t i = 0; i < kBatchSize; ++i) {
+      batch_.add(traffic.packet(burst * kBatchSize + i));
+    }
+    process(batch_, *snapshot_, *worker_, now);
+    for (uint32_t i = 0; i < kBatchSize; ++i) {
+      sent += batch_.verdicts[i] == Verdict::kSend ? 1 : 0;
+    }
+  }
+  return sent;
+}
+
+// A table is empty when its memory is.
+void Balancer::clear() {
+  flows_->sweep(buckets_.size(), Tick::at(monotonic_now()), [](const FlowEntry&) { return false; });
+}
+
+}  // namespace maglb::bench
