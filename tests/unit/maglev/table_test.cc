@@ -8,6 +8,9 @@
 #include <random>
 #include <string>
 
+#include "lib/base/prime.h"
+#include "tests/support/plain_maglev.h"
+
 namespace maglb::maglev {
 namespace {
 
@@ -122,6 +125,66 @@ TEST(MaglevTable, AnotherSeedGivesAnotherTable) {
 
 TEST(MaglevTable, IsEmptyWithoutMembers) {
   EXPECT_EQ(build({}, 5, 0), std::vector<uint16_t>(5, kEmpty));
+}
+
+struct Input {
+  uint32_t table_size = 0;
+  std::vector<Permutation> permutations;
+  std::vector<uint32_t> weights;
+};
+
+// Pools of one member, of a few, of more than the table has slots; members that all walk the same way;
+// weights equal, alike, and as far apart as a configuration allows.
+Input random_input(std::mt19937_64& random, uint32_t table_size) {
+  const uint32_t sizes[] = {1, 2, 3, 10, 100, 1000, table_size, 2 * table_size};
+  const uint32_t ranges[] = {1, 2, 100, 10001};
+  const size_t n = 1 + random() % std::min(sizes[random() % 8], 2000u);
+  const uint32_t range = ranges[random() % 4];
+  const uint32_t lowest = random() % 2;
+  const uint32_t ways = random() % 8 == 0 ? 1 : table_size;
+  Input input{table_size, {}, {}};
+  for (size_t i = 0; i < n; ++i) {
+    input.permutations.push_back({static_cast<uint32_t>(random() % ways),
+                                  1 + static_cast<uint32_t>(random() % std::min(ways, table_size - 1))});
+    input.weights.push_back(lowest + static_cast<uint32_t>(random() % range));
+  }
+  input.weights[random() % n] = range == 10001 ? 10000 : 1;
+  return input;
+}
+
+void expect_the_papers_table(const Input& input) {
+  ASSERT_EQ(populate(input.permutations, input.weights, input.table_size),
+            testing::plain_maglev(input.permutations, input.weights, input.table_size))
+      << "m " << input.table_size << " n " << input.permutations.size();
+}
+
+TEST(MaglevTable, AgreesWithThePapersLoopSlotBySlot) {
+  const auto seed = static_cast<uint64_t>(::testing::UnitTest::GetInstance()->random_seed());
+  fmt::print("seed {} (--gtest_random_seed repeats it)\n", seed);
+  std::mt19937_64 random(seed);
+  for (int round = 0; round < 3000; ++round) {
+    uint32_t m = 3 + static_cast<uint32_t>(random() % (round % 10 == 0 ? 5000 : 300));
+    while (!is_prime(m)) {
+      ++m;
+    }
+    ASSERT_NO_FATAL_FAILURE(expect_the_papers_table(random_input(random, m)));
+  }
+  for (int round = 0; round < 20; ++round) {
+    ASSERT_NO_FATAL_FAILURE(expect_the_papers_table(random_input(random, 65537)));
+  }
+}
+
+TEST(MaglevTable, AgreesWithThePapersLoopWhereTheRoundsAreLong) {
+  std::mt19937_64 random(20161);
+  for (const uint32_t m : {2u, 3u, 65537u}) {
+    Input input{m, {}, {}};
+    for (size_t i = 0; i < 60000; ++i) {
+      input.permutations.push_back(
+          {static_cast<uint32_t>(random() % m), 1 + static_cast<uint32_t>(random() % (m - 1))});
+      input.weights.push_back(static_cast<uint32_t>(random() % 3));
+    }
+    expect_the_papers_table(input);
+  }
 }
 
 // Written down so that no later change moves a fleet's flows unnoticed; computed with an independent
