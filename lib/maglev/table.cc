@@ -1,47 +1,16 @@
 #include "lib/maglev/table.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "lib/base/check.h"
 #include "lib/base/prime.h"
 #include "lib/base/siphash.h"
+#include "lib/maglev/filling.h"
+#include "lib/maglev/turns.h"
 
 namespace maglb::maglev {
 namespace {
-
-// One member's way through its permutation: the slot it would take next, and its credit.
-struct Walker {
-  uint32_t slot;
-  uint32_t skip;
-  uint32_t weight;
-  uint32_t credit;
-  uint16_t index;
-};
-
-std::vector<Walker> walkers_of(std::span<const Permutation> permutations, std::span<const uint32_t> weights) {
-  std::vector<Walker> walkers;
-  walkers.reserve(permutations.size());
-  for (size_t i = 0; i < permutations.size(); ++i) {
-    if (weights[i] > 0) {
-      walkers.push_back(
-          {permutations[i].offset, permutations[i].skip, weights[i], 0, static_cast<uint16_t>(i)});
-    }
-  }
-  return walkers;
-}
-
-uint32_t largest_weight(const std::vector<Walker>& walkers) {
-  return std::max_element(walkers.begin(), walkers.end(),
-                          [](const Walker& a, const Walker& b) { return a.weight < b.weight; })
-      ->weight;
-}
-
-void step(Walker& walker, uint32_t table_size) {
-  walker.slot += walker.skip;
-  if (walker.slot >= table_size) {
-    walker.slot -= table_size;
-  }
-}
 
 uint64_t hash(std::string_view name, uint64_t seed, uint64_t domain) {
   return siphash24({seed, domain}, {reinterpret_cast<const uint8_t*>(name.data()), name.size()});
@@ -57,28 +26,21 @@ Permutation permutation_of(std::string_view name, uint32_t table_size, uint64_t 
 std::vector<uint16_t> populate(std::span<const Permutation> permutations, std::span<const uint32_t> weights,
                                uint32_t table_size) {
   check(permutations.size() == weights.size() && permutations.size() < kEmpty, "one weight a member");
-  std::vector<uint16_t> table(table_size, kEmpty);
-  std::vector<Walker> walkers = walkers_of(permutations, weights);
-  if (walkers.empty()) {
-    return table;
-  }
-  const uint32_t turn_price = largest_weight(walkers);
-  for (uint32_t filled = 0;;) {
-    for (Walker& walker : walkers) {
-      walker.credit += walker.weight;
-      if (walker.credit < turn_price) {
-        continue;
-      }
-      walker.credit -= turn_price;
-      while (table[walker.slot] != kEmpty) {
-        step(walker, table_size);
-      }
-      table[walker.slot] = walker.index;
-      if (++filled == table_size) {
-        return table;
-      }
+  Filling filling(table_size);
+  std::vector<uint32_t> positive;
+  for (size_t i = 0; i < permutations.size(); ++i) {
+    if (weights[i] > 0) {
+      filling.add(permutations[i], static_cast<uint16_t>(i));
+      positive.push_back(weights[i]);
     }
   }
+  if (!positive.empty()) {
+    Turns turns(std::move(positive));
+    while (filling.free() > 0) {
+      filling.take(turns.next(filling.free()));
+    }
+  }
+  return std::move(filling).table();
 }
 
 std::vector<uint16_t> build(std::span<const Member> members, uint32_t table_size, uint64_t seed) {
