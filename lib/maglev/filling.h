@@ -1,5 +1,10 @@
 // A Maglev table while its members take slots. Beside the table lies one bit a slot, set when the slot is
 // taken: looking for a free one goes through 8 KiB rather than 128 at the usual 65537 slots.
+//
+// A taken slot never becomes free, so a walker may pass taken slots before its turn. The walkers of
+// many turns do that together, one probe or two each and then the next walker, without a branch on what
+// a probe finds: probes of one walker end where no predictor knows, and that cost more than the probes.
+// The turns are then taken one by one; only a slot that an earlier one of them took is walked past.
 #pragma once
 
 #include <cstdint>
@@ -10,6 +15,12 @@
 #include "lib/maglev/table.h"
 
 namespace maglb::maglev {
+
+// The slot a member would take next, and its step.
+struct Walker {
+  uint32_t slot;
+  uint32_t skip;
+};
 
 class Filling {
  public:
@@ -26,19 +37,10 @@ class Filling {
   std::vector<uint16_t> table() && { return std::move(table_); }
 
  private:
-  // The slot a member would take next, and its step.
-  struct Walker {
-    uint32_t slot;
-    uint32_t skip;
-  };
+  // Lets the walkers of these turns pass taken slots; almost all of them then stand at a free one.
+  void walk_ahead(std::span<const uint32_t> turns);
 
-  uint32_t after(uint32_t slot, uint32_t skip) const {
-    const uint32_t next = slot + skip;
-    return next < table_size_ ? next : next - table_size_;
-  }
-
-  // 1 or 0.
-  uint64_t taken(uint32_t slot) const { return taken_[slot / 64] >> slot % 64 & 1; }
+  void take_in_order(std::span<const uint32_t> turns);
 
   uint32_t table_size_;
   uint32_t free_;
@@ -46,6 +48,7 @@ class Filling {
   std::vector<uint16_t> table_;
   std::vector<Walker> walkers_;
   std::vector<uint16_t> members_;  // walkers_[i] takes slots for members_[i]
+  std::vector<uint32_t> walking_;  // those that walk_ahead() has not brought to a free slot
 };
 
 }  // namespace maglb::maglev
