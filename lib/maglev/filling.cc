@@ -1,7 +1,11 @@
 #include "lib/maglev/filling.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstddef>
+
+#include "lib/maglev/last_slots.h"
 
 namespace maglb::maglev {
 namespace {
@@ -64,11 +68,21 @@ uint32_t* pass_two(Slots slots, Walker* walkers, const uint32_t* turn, const uin
 }  // namespace
 
 Filling::Filling(uint32_t table_size)
-    : table_size_(table_size), free_(table_size), taken_(table_size / 64 + 1), table_(table_size, kEmpty) {}
+    : table_size_(table_size), free_(table_size), taken_(table_size / 64 + 1), table_(table_size, kEmpty) {
+  taken_.back() = ~uint64_t{0} << table_size % 64;
+}
 
 void Filling::add(const Permutation& permutation, uint16_t member) {
   walkers_.push_back({permutation.offset, permutation.skip});
   members_.push_back(member);
+}
+
+void Filling::fill(Turns turns) {
+  const auto last = static_cast<uint32_t>(std::sqrt(table_size_));
+  while (free_ > last) {
+    take(turns.next(free_ - last));
+  }
+  take_last(turns);
 }
 
 void Filling::take(std::span<const uint32_t> turns) {
@@ -105,6 +119,26 @@ void Filling::take_in_order(std::span<const uint32_t> turns) {
     walkers_[turn].slot = slots.after(slot, skip);
   }
   free_ -= static_cast<uint32_t>(turns.size());
+}
+
+void Filling::take_last(Turns& turns) {
+  LastSlots slots(free_slots(), table_size_);
+  for (; free_ > 0; --free_) {
+    const uint32_t turn = turns.next(1).front();
+    const uint32_t slot = slots.take(walkers_[turn]);
+    table_[slot] = members_[turn];
+    walkers_[turn].slot = slot;
+  }
+}
+
+std::vector<uint32_t> Filling::free_slots() const {
+  std::vector<uint32_t> free;
+  for (uint32_t word = 0; word < taken_.size(); ++word) {
+    for (uint64_t bits = ~taken_[word]; bits != 0; bits &= bits - 1) {
+      free.push_back(word * 64 + static_cast<uint32_t>(std::countr_zero(bits)));
+    }
+  }
+  return free;
 }
 
 }  // namespace maglb::maglev

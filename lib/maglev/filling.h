@@ -5,6 +5,7 @@
 // many turns do that together, one probe or two each and then the next walker, without a branch on what
 // a probe finds: probes of one walker end where no predictor knows, and that cost more than the probes.
 // The turns are then taken one by one; only a slot that an earlier one of them took is walked past.
+// The last few slots go to those who find them without walking (lib/maglev/last_slots.h).
 #pragma once
 
 #include <cstdint>
@@ -13,14 +14,10 @@
 #include <vector>
 
 #include "lib/maglev/table.h"
+#include "lib/maglev/turns.h"
+#include "lib/maglev/walker.h"
 
 namespace maglb::maglev {
-
-// The slot a member would take next, and its step.
-struct Walker {
-  uint32_t slot;
-  uint32_t skip;
-};
 
 class Filling {
  public:
@@ -29,22 +26,27 @@ class Filling {
   // The next walker: it takes slots for `member`. All are added before any has a turn.
   void add(const Permutation& permutation, uint16_t member);
 
-  // Each of these walkers, in this order, takes the first free slot of its permutation.
-  // REQUIRES: no more turns than free slots.
-  void take(std::span<const uint32_t> turns);
+  // In each turn its walker takes the first free slot of its permutation, until none is free.
+  // REQUIRES: the turns are of the walkers that were added.
+  void fill(Turns turns);
 
-  uint32_t free() const { return free_; }
   std::vector<uint16_t> table() && { return std::move(table_); }
 
  private:
+  // REQUIRES: no more turns than free slots.
+  void take(std::span<const uint32_t> turns);
+
   // Lets the walkers of these turns pass taken slots; almost all of them then stand at a free one.
   void walk_ahead(std::span<const uint32_t> turns);
 
   void take_in_order(std::span<const uint32_t> turns);
 
+  void take_last(Turns& turns);
+  std::vector<uint32_t> free_slots() const;
+
   uint32_t table_size_;
   uint32_t free_;
-  std::vector<uint64_t> taken_;
+  std::vector<uint64_t> taken_;  // and set after the last slot
   std::vector<uint16_t> table_;
   std::vector<Walker> walkers_;
   std::vector<uint16_t> members_;  // walkers_[i] takes slots for members_[i]

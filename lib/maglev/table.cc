@@ -35,10 +35,7 @@ std::vector<uint16_t> populate(std::span<const Permutation> permutations, std::s
     }
   }
   if (!positive.empty()) {
-    Turns turns(std::move(positive));
-    while (filling.free() > 0) {
-      filling.take(turns.next(filling.free()));
-    }
+    filling.fill(Turns(std::move(positive)));
   }
   return std::move(filling).table();
 }
