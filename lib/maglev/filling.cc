@@ -18,57 +18,14 @@ constexpr uint32_t kFewestTurns = 32;
 // So few go the rest of their way alone: the end of a short pass is mispredicted.
 constexpr ptrdiff_t kLeftAlone = 4;
 
-// What a walk needs to know, by value: stores to walkers could change members of Filling for all that
-// the compiler knows, and it would load them again for every probe.
-struct Slots {
-  const uint64_t* bits;
-  uint32_t count;
-
-  // 1 or 0.
-  uint64_t taken(uint32_t slot) const { return bits[slot / 64] >> slot % 64 & 1; }
-
-  uint32_t after(uint32_t slot, uint32_t skip) const {
-    const uint32_t next = slot + skip;
-    return next < count ? next : next - count;
-  }
-};
-
-// Moves each walker of [turn, end) past at most one taken slot. Writes those that moved to `rest`, which
-// may be `turn`, and returns their end.
-uint32_t* pass_one(Slots slots, Walker* walkers, const uint32_t* turn, const uint32_t* end, uint32_t* rest) {
-  for (; turn != end; ++turn) {
-    const uint32_t index = *turn;
-    const auto [slot, skip] = walkers[index];
-    const uint64_t taken = slots.taken(slot);
-    const uint32_t next = slots.after(slot, skip);
-    walkers[index].slot = taken != 0 ? next : slot;
-    *rest = index;
-    rest += taken;
-  }
-  return rest;
-}
-
-// The same past at most two. The second is looked at whatever the first is: waiting costs more.
-uint32_t* pass_two(Slots slots, Walker* walkers, const uint32_t* turn, const uint32_t* end, uint32_t* rest) {
-  for (; turn != end; ++turn) {
-    const uint32_t index = *turn;
-    const auto [slot, skip] = walkers[index];
-    const uint32_t second = slots.after(slot, skip);
-    const uint32_t third = slots.after(second, skip);
-    const uint64_t taken = slots.taken(slot);
-    const uint64_t second_taken = slots.taken(second);
-    const uint32_t next = second_taken != 0 ? third : second;
-    walkers[index].slot = taken != 0 ? next : slot;
-    *rest = index;
-    rest += taken & second_taken;
-  }
-  return rest;
-}
-
 }  // namespace
 
 Filling::Filling(uint32_t table_size)
-    : table_size_(table_size), free_(table_size), taken_(table_size / 64 + 1), table_(table_size, kEmpty) {
+    : passes_(best_passes()),
+      table_size_(table_size),
+      free_(table_size),
+      taken_(table_size / 64 + 1),
+      table_(table_size, kEmpty) {
   taken_.back() = ~uint64_t{0} << table_size % 64;
 }
 
@@ -96,7 +53,7 @@ void Filling::take(std::span<const uint32_t> turns) {
 
 void Filling::walk_ahead(std::span<const uint32_t> turns) {
   // While most slots are free the second probe is mostly in vain.
-  const auto pass = free_ > table_size_ / 2 ? pass_one : pass_two;
+  const Pass pass = free_ > table_size_ / 2 ? passes_.one : passes_.two;
   walking_.resize(std::max(walking_.size(), turns.size()));
   const Slots slots{taken_.data(), table_size_};
   uint32_t* const begin = walking_.data();

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/maglev/passes.h"
 #include "lib/maglev/table.h"
 #include "lib/maglev/turns.h"
 #include "lib/maglev/walker.h"
@@ -44,6 +45,7 @@ class Filling {
   void take_last(Turns& turns);
   std::vector<uint32_t> free_slots() const;
 
+  Passes passes_;
   uint32_t table_size_;
   uint32_t free_;
   std::vector<uint64_t> taken_;  // and set after the last slot
