@@ -44,7 +44,7 @@ struct Permutation {
 Permutation permutation_of(std::string_view name, uint32_t table_size, uint64_t seed);
 
 // The table: `table_size` indexes into `members`.
-// REQUIRES: members sorted by name, names unique, fewer than 65535 of them; table_size prime.
+// REQUIRES: members sorted by name, names unique, fewer than 65535 of them; table_size prime, below 2^31.
 std::vector<uint16_t> build(std::span<const Member> members, uint32_t table_size, uint64_t seed);
 
 // The paper's loop over given permutations; weights[i] belongs to permutations[i].
