@@ -21,6 +21,10 @@ class Turns {
  private:
   void begin_round();
 
+  // Both give every member its credit, write those that have a turn to `end` and return the new end.
+  uint32_t* list_turns(uint32_t* end);
+  uint32_t* list_rare_turns(uint32_t* end);
+
   std::vector<uint32_t> weights_;
   std::vector<uint32_t> credits_;
   std::vector<uint32_t> round_;  // the first round_size_ have a turn in this round, the first used_ had it
@@ -28,6 +32,7 @@ class Turns {
   size_t used_;
   uint32_t price_;
   bool equal_;
+  bool rare_ = false;  // a round has few turns
 };
 
 }  // namespace maglb::maglev

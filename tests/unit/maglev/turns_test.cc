@@ -58,5 +58,15 @@ TEST(MaglevTurns, AreThoseOfALoopThatKeepsCredit) {
   }
 }
 
+TEST(MaglevTurns, AreTheSameWhereFewHaveOne) {
+  std::mt19937 random(20162);
+  std::vector<uint32_t> weights(200);
+  for (uint32_t& weight : weights) {
+    weight = 1 + random() % 30;
+  }
+  weights[100] = 10000;
+  EXPECT_EQ(listed_turns(weights, 20000, 7), naive_turns(weights, 20000));
+}
+
 }  // namespace
 }  // namespace maglb::maglev
