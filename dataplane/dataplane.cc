@@ -68,8 +68,11 @@ IdlePolicy idle_policy(const MachineConfig& config, const std::vector<PortPlan>&
 
 class Dataplane::Impl {
  public:
-  Impl(const MachineConfig& config, std::vector<PortPlan> plans)
-      : config_(config), plans_(std::move(plans)), next_hop_table_(2 * size_t{config.limits.backends}) {}
+  Impl(const MachineConfig& config, std::vector<PortPlan> plans, std::optional<IdlePolicy> idle)
+      : config_(config),
+        plans_(std::move(plans)),
+        idle_(idle.value_or(idle_policy(config_, plans_))),
+        next_hop_table_(2 * size_t{config.limits.backends}) {}
   ~Impl();
 
   Result<void> start(const std::string& socket_path);
@@ -86,6 +89,7 @@ class Dataplane::Impl {
 
   MachineConfig config_;
   std::vector<PortPlan> plans_;
+  IdlePolicy idle_;
 
   // In the order in which the parts need each other; the last is taken down first.
   std::optional<Eal> eal_;
@@ -210,7 +214,7 @@ void Dataplane::Impl::make_workers() {
                               config_.tunnel_source_v4.value_or(IpAddress{}),
                               config_.limits.services,
                               config_.limits.backends,
-                              idle_policy(config_, plans_)};
+                              idle_};
   for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
     const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
                                             sockets_.begin());
@@ -256,8 +260,8 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   }
   server_.emplace(std::move(*server));
   launch_workers();
-  spdlog::info("{} worker(s) run, {} memory; control socket {}", workers_.size(),
-               hugepages_ ? "hugepage" : "ordinary", socket_path);
+  spdlog::info("{} worker(s) run, {} memory, idle: {}; control socket {}", workers_.size(),
+               hugepages_ ? "hugepage" : "ordinary", to_string(idle_), socket_path);
   return {};
 } catch (const std::bad_alloc&) {
   return fail(ErrorKind::kSystem,
@@ -315,12 +319,13 @@ Dataplane::Dataplane(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Dataplane::~Dataplane() = default;
 
 Result<std::unique_ptr<Dataplane>> Dataplane::start(const MachineConfig& config,
-                                                    const std::string& socket_path) {
+                                                    const std::string& socket_path,
+                                                    std::optional<IdlePolicy> idle) {
   auto plans = plan_ports(config);
   if (!plans) {
     return tl::unexpected(std::move(plans.error()));
   }
-  auto impl = std::make_unique<Impl>(config, std::move(*plans));
+  auto impl = std::make_unique<Impl>(config, std::move(*plans), idle);
   if (auto started = impl->start(socket_path); !started) {
     return tl::unexpected(std::move(started.error()));
   }

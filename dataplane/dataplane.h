@@ -6,8 +6,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "dataplane/idle.h"
 #include "lib/base/error.h"
 #include "lib/config/machine/model.h"
 
@@ -17,8 +19,9 @@ class Dataplane {
  public:
   // Ports are open and workers run when it returns. REQUIRES: the thread is to be the main core's, and
   // SIGTERM and SIGINT are blocked in it. Errors name the port, core or socket they are about.
-  static Result<std::unique_ptr<Dataplane>> start(const MachineConfig& config,
-                                                  const std::string& socket_path);
+  // `idle`: what the workers do while nothing arrives; not said: by whether their cores are their own.
+  static Result<std::unique_ptr<Dataplane>> start(const MachineConfig& config, const std::string& socket_path,
+                                                  std::optional<IdlePolicy> idle);
   ~Dataplane();
 
   // Returns when `signals` (a signalfd) becomes readable.

@@ -9,6 +9,8 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <map>
+#include <optional>
 #include <string>
 
 #include "dataplane/dataplane.h"
@@ -24,6 +26,7 @@ constexpr int kExitInvalidConfig = 3;
 struct Options {
   std::string config = "/etc/maglb/dataplane.yaml";
   std::string socket = "/run/maglb/dataplane.sock";
+  std::optional<IdlePolicy> idle;
   bool check = false;
 };
 
@@ -53,7 +56,7 @@ int run(const MachineConfig& config, const Options& options) {
   }
   set_up_log();
   const UniqueFd signals = take_signals();
-  auto dataplane = Dataplane::start(config, options.socket);
+  auto dataplane = Dataplane::start(config, options.socket, options.idle);
   if (!dataplane) {
     spdlog::error("{}", dataplane.error().message);
     return kExitFailed;
@@ -72,6 +75,16 @@ int main_with(int argc, char** argv) {
   app.add_option("--config", options.config, "what this machine is: cores, ports, memory")
       ->capture_default_str();
   app.add_option("--socket", options.socket, "where the control plane connects")->capture_default_str();
+  const std::map<std::string, IdlePolicy> policies = {
+      {std::string(to_string(IdlePolicy::kPoll)), IdlePolicy::kPoll},
+      {std::string(to_string(IdlePolicy::kAdaptive)), IdlePolicy::kAdaptive}};
+  app.add_option(
+         "--idle", options.idle,
+         "while nothing arrives: poll never sleeps; adaptive sleeps, and adds at most some 50 us to the "
+         "first packet after silence. Default: poll where all ports are PCI devices and no worker shares "
+         "the main core, else adaptive")
+      ->transform(CLI::CheckedTransformer(policies))
+      ->option_text("poll|adaptive");
   app.add_flag("--check", options.check, "check the configuration file and exit");
   app.set_version_flag("--version", "maglb-dataplane " MAGLB_VERSION);
   try {

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <set>
 #include <thread>
 
 #include "dataplane/xdp_sockets.h"
@@ -219,7 +220,7 @@ Result<void> Port::open_devices() {
     const auto first = static_cast<uint32_t>(rx_.size());
     auto done = sockets.before_setup()
                     .and_then([&] { return configure(device, together ? plan_.queues : 1); })
-                    .and_then([&] { return sockets.after_setup(first); });
+                    .and_then([&] { return sockets.after_setup(first, rx_[first].socket); });
     if (!done) {
       return done;
     }
@@ -266,7 +267,6 @@ Result<void> Port::configure(uint16_t device, uint32_t queues) {
         rc != 0) {
       return fail(ErrorKind::kSystem, fmt::format("transmit queue {}: {}", number, rte_strerror(-rc)));
     }
-    rx_.push_back({device, queue});
     tx_.push_back({device, queue});
   }
   return {};
@@ -278,6 +278,7 @@ Result<void> Port::set_up_queue(uint16_t device, uint16_t queue, uint32_t number
   const int socket = sockets_[number % sockets_.size()];
   const Time deadline = monotonic_now() + kBusyPatience;
   for (int attempt = 0;; ++attempt) {
+    const std::set<int> sockets = plan_.is_af_xdp() ? xdp_sockets_of_this_process() : std::set<int>{};
     rte_mempool* pool = make_pool(fmt::format("p{}q{}t{}", index_, number, attempt), plan_, socket);
     if (pool == nullptr) {
       return fail(
@@ -289,6 +290,7 @@ Result<void> Port::set_up_queue(uint16_t device, uint16_t queue, uint32_t number
         rte_eth_rx_queue_setup(device, queue, rx_ring, static_cast<unsigned>(socket), nullptr, pool);
     if (rc == 0) {
       pools_.push_back(pool);
+      rx_.push_back({{device, queue}, index_, plan_.is_af_xdp() ? xdp_socket_since(sockets) : -1});
       return {};
     }
     rte_mempool_free(pool);
@@ -350,7 +352,7 @@ Result<void> Port::read_facts() {
 std::vector<RxQueue> Port::rx_queues(uint32_t worker) const {
   std::vector<RxQueue> queues;
   for (size_t queue = worker; queue < rx_.size(); queue += sockets_.size()) {
-    queues.push_back({rx_[queue], index_});
+    queues.push_back(rx_[queue]);
   }
   return queues;
 }

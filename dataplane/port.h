@@ -86,7 +86,7 @@ class Port {
   PortView view_;
   int ifindex_ = 0;
   std::vector<uint16_t> devices_;
-  std::vector<QueueId> rx_;
+  std::vector<RxQueue> rx_;
   std::vector<QueueId> tx_;
   std::vector<rte_mempool*> pools_;      // one a receive queue, freed after the devices
   std::optional<InterfaceClaim> claim_;  // of an AF_XDP port

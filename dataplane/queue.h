@@ -13,6 +13,7 @@ struct QueueId {
 struct RxQueue {
   QueueId id;
   uint8_t port = 0;  // index of our port
+  int socket = -1;   // readable when a packet waits; -1: the queue has none
 };
 
 }  // namespace maglb

@@ -20,7 +20,8 @@ class TscClock {
  public:
   // `hz`: ticks of the counter in a second, > 0.
   explicit TscClock(uint64_t hz)
-      : start_tsc_(read_tsc()),
+      : hz_(hz),
+        start_tsc_(read_tsc()),
         start_time_(monotonic_now()),
         nanoseconds_per_tick_((Wide{1'000'000'000} << kShift) / hz) {}
 
@@ -30,11 +31,14 @@ class TscClock {
     return start_time_ + Time(static_cast<int64_t>((ticks * nanoseconds_per_tick_) >> kShift));
   }
   Time now() const { return at(read_tsc()); }
+  // Ticks in a second.
+  uint64_t hz() const { return hz_; }
 
  private:
   __extension__ using Wide = unsigned __int128;
   static constexpr int kShift = 32;
 
+  uint64_t hz_;
   uint64_t start_tsc_;
   Time start_time_;
   Wide nanoseconds_per_tick_;  // in units of 2^-32

@@ -2,7 +2,6 @@
 
 #include <rte_ethdev.h>
 #include <sys/prctl.h>
-#include <time.h>
 
 #include <algorithm>
 #include <utility>
@@ -13,16 +12,8 @@
 namespace maglb {
 namespace {
 
-// A pass of the sweep takes about this long, so an expired entry is gone that much later at most, and
-// a removed backend's place is free after some of them.
-constexpr Duration kSweepPass = std::chrono::seconds(1);
-// Bounds what one round spends on it: 64 buckets are 8 KiB.
-constexpr uint64_t kSweepSlice = 64;
-
-// Empty rounds before the first rest: a gap within a burst of traffic is shorter.
+// Empty rounds before the first sleep: a gap within a burst of traffic is shorter.
 constexpr uint32_t kPatience = 64;
-constexpr uint32_t kShortestRestUs = 10;
-constexpr uint32_t kLongestRestUs = 100;
 
 }  // namespace
 
@@ -34,8 +25,9 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
       buckets_(FlowTable::buckets_for(flow_entries), memory),
       flows_(buckets_),
       counters_(shared.services_limit, shared.backends_limit),
-      context_{flows_, {}, counters_, shared.next_hops, shared.ports, shared.flow_key, shared.tunnel_source} {
-}
+      context_{flows_, {}, counters_, shared.next_hops, shared.ports, shared.flow_key, shared.tunnel_source},
+      schedule_(buckets_.size(), shared.clock.hz()),
+      idle_(memory) {}
 
 void Worker::connect(std::span<const FlowTable* const> tables, std::vector<RxQueue> rx,
                      std::vector<QueueId> tx) {
@@ -43,40 +35,46 @@ void Worker::connect(std::span<const FlowTable* const> tables, std::vector<RxQue
   rx_ = std::move(rx);
   tx_ = std::move(tx);
   outgoing_.resize(tx_.size());
+  idle_.watch(rx_);
 }
 
+// One reading of the time-stamp counter a round: a round ends when the next begins.
 void Worker::run() {
-  // A rest of 10 us is to last 10 us, not the 60 that the kernel's default slack makes of it.
+  // A nap of 20 us is to last 20 us, not the 70 that the kernel's default slack makes of it.
   prctl(PR_SET_TIMERSLACK, 1UL);
   shared_.grace.online(place_.number);
   uint32_t idle_rounds = 0;
   uint64_t begin = read_tsc();
   while (!shared_.stop.load(std::memory_order_relaxed)) {
-    const Time now = shared_.clock.at(begin);
     // Pairs with the release in Publisher::publish().
     const Snapshot* snapshot = published_.load(std::memory_order_acquire);
     uint32_t received = 0;
     if (snapshot != nullptr) {
       for (const RxQueue& queue : rx_) {
-        received += serve(queue, *snapshot, now);
+        received += serve(queue, *snapshot, begin);
       }
-      sweep(*snapshot, now);
+      if (schedule_.due(begin)) {
+        sweep(*snapshot, shared_.clock.at(begin));
+        schedule_.done(begin);
+      }
     }
     shared_.grace.quiescent(place_.number);
-    if (received != 0) {
-      idle_rounds = 0;
-      busy_cycles_.add(read_tsc() - begin);
-    } else {
-      rest(++idle_rounds);
+    idle_rounds = received == 0 ? idle_rounds + 1 : 0;
+    const bool is_patient = idle_rounds < kPatience || (snapshot != nullptr && schedule_.due(begin));
+    if (received == 0 && (shared_.idle == IdlePolicy::kPoll || is_patient)) {
+      __builtin_ia32_pause();
+    } else if (received == 0) {
+      rest(snapshot != nullptr);
     }
     const uint64_t end = read_tsc();
+    busy_cycles_.add(received != 0 ? end - begin : 0);
     total_cycles_.add(end - begin);
     begin = end;
   }
   shared_.grace.offline(place_.number);
 }
 
-uint32_t Worker::serve(const RxQueue& queue, const Snapshot& snapshot, Time now) {
+uint32_t Worker::serve(const RxQueue& queue, const Snapshot& snapshot, uint64_t tsc) {
   rte_mbuf* mbufs[kBatchSize];
   const uint16_t count = rte_eth_rx_burst(queue.id.device, queue.id.queue, mbufs, kBatchSize);
   if (count == 0) {
@@ -86,7 +84,7 @@ uint32_t Worker::serve(const RxQueue& queue, const Snapshot& snapshot, Time now)
   bursts_.store(bursts_.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   std::atomic_thread_fence(std::memory_order_release);
   load_batch(batch_, mbufs, count, queue.port, context_);
-  process(batch_, snapshot, context_, now);
+  process(batch_, snapshot, context_, shared_.clock.at(tsc));
   dispatch(mbufs);
   return count;
 }
@@ -161,15 +159,8 @@ Worker::Figures Worker::figures() const {
 }
 
 void Worker::sweep(const Snapshot& snapshot, Time now) {
-  const Duration elapsed = std::min(now - last_sweep_, kSweepPass);
-  const uint64_t due =
-      buckets_.size() * static_cast<uint64_t>(elapsed.count()) / static_cast<uint64_t>(kSweepPass.count());
-  if (due == 0) {
-    return;
-  }
-  last_sweep_ = now;
   const size_t before = flows_.size();
-  const bool passed = flows_.sweep(std::min(due, kSweepSlice), Tick::at(now),
+  const bool passed = flows_.sweep(schedule_.slice(), Tick::at(now),
                                    [&](const FlowEntry& entry) { return entry_may_stay(entry, snapshot); });
   counters_.count(Event::kFlowsExpired, before - flows_.size());
   if (passed) {
@@ -178,17 +169,15 @@ void Worker::sweep(const Snapshot& snapshot, Time now) {
   }
 }
 
-// A sleeping worker holds no snapshot: publication does not wait for it.
-void Worker::rest(uint32_t idle_rounds) {
-  if (shared_.idle == IdlePolicy::kPoll || idle_rounds < kPatience) {
-    __builtin_ia32_pause();
-    return;
-  }
-  const uint32_t microseconds =
-      std::min(kShortestRestUs * (1 + (idle_rounds - kPatience) / 16), kLongestRestUs);
-  const timespec duration{0, static_cast<long>(microseconds) * 1000};
+// A sleeping worker holds no snapshot: publication does not wait for it. Before the first snapshot
+// packets stay where they are, and would wake it for nothing.
+void Worker::rest(bool is_serving) {
   shared_.grace.offline(place_.number);
-  nanosleep(&duration, nullptr);
+  if (is_serving) {
+    idle_.sleep();
+  } else {
+    IdleWait::sleep_regardless();
+  }
   shared_.grace.online(place_.number);
 }
 

@@ -15,7 +15,9 @@
 #include <vector>
 
 #include "dataplane/grace.h"
+#include "dataplane/idle.h"
 #include "dataplane/queue.h"
+#include "dataplane/sweep_schedule.h"
 #include "dataplane/tsc_clock.h"
 #include "lib/lb/batch.h"
 #include "lib/lb/worker_context.h"
@@ -23,12 +25,6 @@
 struct rte_mbuf;
 
 namespace maglb {
-
-// How a worker spends its time while nothing arrives.
-enum class IdlePolicy : uint8_t {
-  kPoll,      // asks again at once: the core is its own
-  kAdaptive,  // sleeps for some microseconds, longer the longer nothing arrives: the core is shared
-};
 
 class Worker {
  public:
@@ -84,11 +80,11 @@ class Worker {
   uint64_t total_cycles() const { return total_cycles_.value(); }
 
  private:
-  uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, Time now);
+  uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, uint64_t tsc);
   void dispatch(rte_mbuf** mbufs);
   void transmit(size_t port);
   void sweep(const Snapshot& snapshot, Time now);
-  void rest(uint32_t idle_rounds);
+  void rest(bool is_serving);
 
   Place place_;
   Shared shared_;
@@ -106,7 +102,8 @@ class Worker {
     std::array<rte_mbuf*, kBatchSize> mbufs;
   };
   std::vector<Outgoing> outgoing_;  // by port
-  Time last_sweep_{0};
+  SweepSchedule schedule_;
+  IdleWait idle_;
 
   alignas(64) std::atomic<uint64_t> passes_{0};
   std::atomic<uint64_t> bursts_{0};  // begun so far

@@ -9,7 +9,6 @@
 #include <memory>
 
 namespace maglb {
-namespace {
 
 std::set<int> xdp_sockets_of_this_process() {
   std::set<int> sockets;
@@ -25,14 +24,20 @@ std::set<int> xdp_sockets_of_this_process() {
   return sockets;
 }
 
-}  // namespace
+int xdp_socket_since(const std::set<int>& before) {
+  for (const int fd : xdp_sockets_of_this_process()) {
+    if (!before.contains(fd)) {
+      return fd;
+    }
+  }
+  return -1;
+}
 
 Result<void> XdpSockets::before_setup() {
-  before_ = xdp_sockets_of_this_process();
   return program_ ? detach_xdp(ifindex_, *program_) : Result<void>{};
 }
 
-Result<void> XdpSockets::after_setup(uint32_t queue) {
+Result<void> XdpSockets::after_setup(uint32_t queue, int socket) {
   auto attached = find_xdp(ifindex_);
   if (!attached || !*attached) {
     return attached ? fail(ErrorKind::kSystem, "the driver attached no XDP program")
@@ -42,18 +47,14 @@ Result<void> XdpSockets::after_setup(uint32_t queue) {
     program_ = std::move(**attached);
     return {};
   }
-  int added = -1;
-  for (const int fd : xdp_sockets_of_this_process()) {
-    added = before_.contains(fd) ? added : fd;
-  }
-  if (added < 0) {
+  if (socket < 0) {
     return fail(ErrorKind::kSystem, fmt::format("the driver made no AF_XDP socket for queue {}", queue));
   }
   const auto sockets = open_map(program_->program, "xsks_map");
   if (!sockets) {
     return tl::unexpected(sockets.error());
   }
-  if (const int rc = bpf_map_update_elem(sockets->get(), &queue, &added, BPF_ANY); rc < 0) {
+  if (const int rc = bpf_map_update_elem(sockets->get(), &queue, &socket, BPF_ANY); rc < 0) {
     return fail_errno(fmt::format("giving queue {} to its AF_XDP socket", queue), -rc);
   }
   return attach_xdp(ifindex_, program_->program.fd.get(), program_->mode, &**attached);

@@ -18,17 +18,21 @@
 
 namespace maglb {
 
+// The AF_XDP sockets of this process.
+std::set<int> xdp_sockets_of_this_process();
+// The one that is there now and was not before; -1: there is none.
+int xdp_socket_since(const std::set<int>& before);
+
 class XdpSockets {
  public:
   explicit XdpSockets(int ifindex) : ifindex_(ifindex) {}
 
-  // Before and after the driver sets up `queue`.
+  // Before and after the driver sets up a device that begins with `queue`; `socket` is that queue's.
   Result<void> before_setup();
-  Result<void> after_setup(uint32_t queue);
+  Result<void> after_setup(uint32_t queue, int socket);
 
  private:
   int ifindex_;
-  std::set<int> before_;
   std::optional<XdpAttachment> program_;  // the first copy
 };
 

@@ -28,10 +28,11 @@ def eventually(question, what):
 class Dataplane:
     """One instance with a folder, a socket and a log of its own. `namespace`: where it runs."""
 
-    def __init__(self, ports, workers="[1]", namespace=None, extra=""):
+    def __init__(self, ports, workers="[1]", namespace=None, extra="", options=()):
         self.folder = tempfile.mkdtemp(prefix=f"maglb-dpdk-{os.getpid()}-")
         self.socket = f"{self.folder}/dataplane.sock"
         self.namespace = namespace
+        self.options = list(options)
         self.process = None
         self.write("dataplane.yaml", f"cores: {{main: 0, workers: {workers}}}\n"
                                      "tunnel_source: {ipv4: 10.0.0.2}\n"
@@ -58,7 +59,7 @@ class Dataplane:
             return file.read()
 
     def spawn(self):
-        command = [DATAPLANE, "--config", self.path("dataplane.yaml"), "--socket", self.socket]
+        command = [DATAPLANE, "--config", self.path("dataplane.yaml"), "--socket", self.socket, *self.options]
         if self.namespace:
             command = ["ip", "netns", "exec", self.namespace] + command
         with open(self.path("log"), "a", encoding="utf-8") as log:
