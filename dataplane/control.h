@@ -29,7 +29,7 @@ class Control final : public IpcHandler {
     Publisher& publisher;
     SteeringSync& steering;
     const NextHops& next_hops;
-    const std::vector<std::unique_ptr<Worker>>& workers;
+    const std::vector<Worker::Owner>& workers;
     const std::vector<std::unique_ptr<Port>>& ports;
   };
   explicit Control(const Parts& parts);

@@ -100,7 +100,7 @@ class Dataplane::Impl {
   std::vector<std::pmr::memory_resource*> memory_;  // one a socket
   std::vector<std::unique_ptr<Port>> ports_;
   std::vector<PortView> port_views_;
-  NextHopTable next_hop_table_;
+  alignas(64) NextHopTable next_hop_table_;  // workers read it with every packet
   std::unique_ptr<NextHops> next_hops_;
   std::optional<TscClock> clock_;
   SipKey flow_key_ = SipKey::random();
@@ -108,11 +108,12 @@ class Dataplane::Impl {
   std::unique_ptr<Grace> grace_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<SteeringSync> steering_;
-  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker::Owner> workers_;
   std::vector<const FlowTable*> tables_;
   std::vector<std::function<void()>> work_;
-  std::atomic<bool> stop_{false};
-  bool launched_ = false;
+  alignas(64) std::atomic<bool> stop_{false};  // workers read it every round
+  // From here on what the main core writes while they run.
+  alignas(64) bool launched_ = false;
   std::unique_ptr<Control> control_;
   std::optional<IpcServer> server_;
   Time last_collect_{0};
@@ -154,6 +155,9 @@ Result<void> Dataplane::Impl::start_eal() {
   }
   const std::set<int> different(worker_sockets_.begin(), worker_sockets_.end());
   sockets_.assign(different.begin(), different.end());
+  // Tables, counters and snapshots come from hugepages of the worker's socket, packet buffers from those of
+  // the queue's (Port). Ordinary memory lies where the main core touches it first: on its own socket. A
+  // machine with one socket, as those that this was tested on, shows neither: there all is on socket 0.
   for (const int socket : sockets_) {
     if (hugepages_) {
       own_memory_.push_back(hugepage_memory(socket));
@@ -219,8 +223,14 @@ void Dataplane::Impl::make_workers() {
     const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
                                             sockets_.begin());
     const Worker::Place place{i, config_.worker_cores[i], Eal::lcore_of_worker(i), socket};
-    workers_.push_back(std::make_unique<Worker>(place, shared, publisher_->published(socket),
-                                                config_.flow_entries, memory_[socket]));
+    workers_.push_back(
+        Worker::create(place, shared, publisher_->published(socket), config_.flow_entries, memory_[socket]));
+    uint64_t bytes = 0;
+    for (const LineMemory::Range& range : workers_.back()->memory()) {
+      bytes += range.size();
+    }
+    spdlog::info("worker {}: core {}, NUMA socket {}, {} MiB", i, place.core, worker_sockets_[i],
+                 bytes >> 20);
     tables_.push_back(&workers_.back()->flows());
   }
   for (uint32_t i = 0; i < workers_.size(); ++i) {
@@ -231,7 +241,7 @@ void Dataplane::Impl::make_workers() {
       rx.insert(rx.end(), queues.begin(), queues.end());
       tx.push_back(port->tx_queue(i));
     }
-    workers_[i]->connect(tables_, std::move(rx), std::move(tx));
+    workers_[i]->connect(tables_, rx, tx);
   }
 }
 

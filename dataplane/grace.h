@@ -1,6 +1,9 @@
 // Quiescent states (rte_rcu_qsbr): how the main core learns that no worker reads an old snapshot any
 // more. A worker reports after each burst that it holds nothing, and is offline while it sleeps.
 //
+// Memory: rte_rcu_qsbr gives each reader a cache line, and the token, which the main core writes when
+// something is published, another. It lies on the main core's socket.
+//
 // Threads: start() and passed() on the main core; the others by the reader of that number.
 #pragma once
 
@@ -13,7 +16,10 @@
 
 namespace maglb {
 
-class Grace {
+static_assert(sizeof(rte_rcu_qsbr_cnt) % RTE_CACHE_LINE_SIZE == 0);
+
+// On a line of its own: workers read where the counters are after every burst.
+class alignas(RTE_CACHE_LINE_SIZE) Grace {
  public:
   explicit Grace(uint32_t readers)
       : memory_(new (std::align_val_t{RTE_CACHE_LINE_SIZE}) char[rte_rcu_qsbr_get_memsize(readers)]) {

@@ -4,6 +4,7 @@
 #include <sys/prctl.h>
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "dataplane/mbuf_batch.h"
@@ -19,22 +20,59 @@ constexpr uint32_t kPatience = 64;
 
 Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
                size_t flow_entries, std::pmr::memory_resource* memory)
-    : place_(place),
+    : memory_(memory),
+      place_(place),
       shared_(shared),
       published_(published),
-      buckets_(FlowTable::buckets_for(flow_entries), memory),
+      ports_(shared.ports.begin(), shared.ports.end(), &memory_),
+      tables_(&memory_),
+      rx_(&memory_),
+      buckets_(FlowTable::buckets_for(flow_entries), &memory_),
       flows_(buckets_),
-      counters_(shared.services_limit, shared.backends_limit),
-      context_{flows_, {}, counters_, shared.next_hops, shared.ports, shared.flow_key, shared.tunnel_source},
+      counters_(shared.services_limit, shared.backends_limit, &memory_),
+      context_{flows_, {}, counters_, shared.next_hops, ports_, shared.flow_key, shared.tunnel_source},
+      outgoing_(&memory_),
       schedule_(buckets_.size(), shared.clock.hz()),
-      idle_(memory) {}
+      idle_(&memory_) {}
 
-void Worker::connect(std::span<const FlowTable* const> tables, std::vector<RxQueue> rx,
-                     std::vector<QueueId> tx) {
-  context_.tables = tables;
-  rx_ = std::move(rx);
-  tx_ = std::move(tx);
-  outgoing_.resize(tx_.size());
+Worker::Owner Worker::create(const Place& place, const Shared& shared,
+                             const std::atomic<const Snapshot*>& published, size_t flow_entries,
+                             std::pmr::memory_resource* memory) {
+  static_assert(sizeof(Worker) % kLine == 0);
+  void* room = memory->allocate(sizeof(Worker), alignof(Worker));
+  try {
+    return Owner(new (room) Worker(place, shared, published, flow_entries, memory), Free{memory});
+  } catch (const std::bad_alloc&) {
+    memory->deallocate(room, sizeof(Worker), alignof(Worker));
+    throw;
+  }
+}
+
+void Worker::Free::operator()(Worker* worker) const {
+  worker->~Worker();
+  memory->deallocate(worker, sizeof(Worker), alignof(Worker));
+}
+
+uint64_t Worker::memory_bytes(size_t flow_entries, size_t services_limit, size_t backends_limit) {
+  return sizeof(Worker) + FlowTable::buckets_for(flow_entries) * sizeof(FlowTable::Bucket) +
+         (services_limit + backends_limit) * sizeof(TrafficCounters);
+}
+
+std::vector<LineMemory::Range> Worker::memory() const {
+  std::vector<LineMemory::Range> ranges = memory_.ranges();
+  ranges.emplace_back(reinterpret_cast<const std::byte*>(this), sizeof *this);
+  return ranges;
+}
+
+void Worker::connect(std::span<const FlowTable* const> tables, std::span<const RxQueue> rx,
+                     std::span<const QueueId> tx) {
+  tables_.assign(tables.begin(), tables.end());
+  context_.tables = tables_;
+  rx_.assign(rx.begin(), rx.end());
+  outgoing_.resize(tx.size());
+  for (size_t port = 0; port < tx.size(); ++port) {
+    outgoing_[port].queue = tx[port];
+  }
   idle_.watch(rx_);
 }
 
@@ -111,17 +149,16 @@ void Worker::dispatch(rte_mbuf** mbufs) {
   if (dropped_count != 0) {
     rte_pktmbuf_free_bulk(dropped, dropped_count);
   }
-  for (size_t port = 0; port < outgoing_.size(); ++port) {
-    if (outgoing_[port].count != 0) {
-      transmit(port);
+  for (Outgoing& out : outgoing_) {
+    if (out.count != 0) {
+      transmit(out);
     }
   }
 }
 
 // A driver that takes a part is asked once more: AF_XDP makes room while it is being asked.
-void Worker::transmit(size_t port) {
-  Outgoing& out = outgoing_[port];
-  const QueueId queue = tx_[port];
+void Worker::transmit(Outgoing& out) {
+  const QueueId queue = out.queue;
   uint16_t sent = rte_eth_tx_burst(queue.device, queue.queue, out.mbufs.data(), out.count);
   if (sent < out.count) {
     sent = static_cast<uint16_t>(sent + rte_eth_tx_burst(queue.device, queue.queue, out.mbufs.data() + sent,

@@ -5,17 +5,24 @@
 // Threads: made by the main core; run() on the worker's lcore; what is public and const on any.
 //
 // Until the first snapshot is published it receives nothing: there would be nothing to do with it.
+//
+// Memory: a worker, its flow table, counters and scratch lie in the memory of its NUMA socket, in cache
+// lines that nobody else writes (memory() tells which). Of what it writes, others read often only the flow
+// table, and counters when they are asked for. What it reads often and others write: the published
+// pointer, next hops, and the state of its readers' number in Grace; each on lines of its own.
 #pragma once
 
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <memory_resource>
 #include <span>
 #include <vector>
 
 #include "dataplane/grace.h"
 #include "dataplane/idle.h"
+#include "dataplane/line_memory.h"
 #include "dataplane/queue.h"
 #include "dataplane/sweep_schedule.h"
 #include "dataplane/tsc_clock.h"
@@ -26,7 +33,7 @@ struct rte_mbuf;
 
 namespace maglb {
 
-class Worker {
+class alignas(64) Worker {
  public:
   struct Place {
     uint32_t number = 0;  // of the worker, its reader number, and its transmit queue
@@ -36,7 +43,7 @@ class Worker {
   };
   // What all workers share. It outlives them.
   struct Shared {
-    const TscClock& clock;
+    TscClock clock;
     Grace& grace;
     const std::atomic<bool>& stop;
     const NextHopTable& next_hops;
@@ -48,14 +55,24 @@ class Worker {
     IdlePolicy idle = IdlePolicy::kAdaptive;
   };
 
-  Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
-         size_t flow_entries, std::pmr::memory_resource* memory);
+  struct Free {
+    std::pmr::memory_resource* memory;
+    void operator()(Worker* worker) const;
+  };
+  using Owner = std::unique_ptr<Worker, Free>;
+
+  // In `memory`, that of its socket, which outlives it.
+  static Owner create(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
+                      size_t flow_entries, std::pmr::memory_resource* memory);
+  // What create() takes, about.
+  static uint64_t memory_bytes(size_t flow_entries, size_t services_limit, size_t backends_limit);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   // Before run(): the tables of all workers, its queues to receive from, and of each port the queue to
   // send to.
-  void connect(std::span<const FlowTable* const> tables, std::vector<RxQueue> rx, std::vector<QueueId> tx);
+  void connect(std::span<const FlowTable* const> tables, std::span<const RxQueue> rx,
+               std::span<const QueueId> tx);
 
   // Returns after stop is set.
   void run();
@@ -76,32 +93,45 @@ class Worker {
   Figures figures() const;
   // Whole passes of the sweep over the flow table so far.
   uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
+  // All that it writes while it runs.
+  std::vector<LineMemory::Range> memory() const;
   uint64_t busy_cycles() const { return busy_cycles_.value(); }
   uint64_t total_cycles() const { return total_cycles_.value(); }
 
  private:
-  uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, uint64_t tsc);
-  void dispatch(rte_mbuf** mbufs);
-  void transmit(size_t port);
-  void sweep(const Snapshot& snapshot, Time now);
-  void rest(bool is_serving);
-
-  Place place_;
-  Shared shared_;
-  const std::atomic<const Snapshot*>& published_;
-  std::pmr::vector<FlowTable::Bucket> buckets_;
-  FlowTable flows_;
-  WorkerCounters counters_;
-  WorkerContext context_;
-  std::vector<RxQueue> rx_;
-  std::vector<QueueId> tx_;  // by port
-
-  Batch batch_;
-  struct Outgoing {
+  struct alignas(64) Outgoing {
+    QueueId queue;
     uint16_t count = 0;
     std::array<rte_mbuf*, kBatchSize> mbufs;
   };
-  std::vector<Outgoing> outgoing_;  // by port
+
+  uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, uint64_t tsc);
+  void dispatch(rte_mbuf** mbufs);
+  void transmit(Outgoing& out);
+  void sweep(const Snapshot& snapshot, Time now);
+  void rest(bool is_serving);
+
+  Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
+         size_t flow_entries, std::pmr::memory_resource* memory);
+  ~Worker() = default;
+
+  // Read only once it runs.
+  LineMemory memory_;
+  Place place_;
+  Shared shared_;
+  const std::atomic<const Snapshot*>& published_;
+  std::pmr::vector<PortView> ports_;
+  std::pmr::vector<const FlowTable*> tables_;  // of all workers
+  std::pmr::vector<RxQueue> rx_;
+  std::pmr::vector<FlowTable::Bucket> buckets_;
+
+  // Read by other workers, too, and the counts by the main core.
+  alignas(64) FlowTable flows_;
+  WorkerCounters counters_;
+
+  alignas(64) WorkerContext context_;
+  Batch batch_;
+  std::pmr::vector<Outgoing> outgoing_;  // by port
   SweepSchedule schedule_;
   IdleWait idle_;
 

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <memory_resource>
 #include <string_view>
 #include <vector>
 
@@ -64,16 +65,20 @@ inline constexpr size_t kEvents = static_cast<size_t>(Event::kIcmpSuppressed) + 
 
 std::string_view name_of(Event event);
 
-struct TrafficCounters {
+// Two on a cache line, none across two: a packet touches one line for its service and one for its backend.
+struct alignas(32) TrafficCounters {
   Counter packets;
   Counter bytes;  // of IP packets as received
   Counter new_flows;
 };
+static_assert(sizeof(TrafficCounters) == 32);
 
 struct alignas(64) WorkerCounters {
   // Indexed by ServiceView::counter and BackendView::counter.
-  WorkerCounters(size_t services_limit, size_t backends_limit)
-      : services(services_limit), backends(backends_limit) {}
+  // `memory` gives whole cache lines where another thread writes the memory around them.
+  WorkerCounters(size_t services_limit, size_t backends_limit,
+                 std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : services(services_limit, memory), backends(backends_limit, memory) {}
 
   Counter received;
   Counter originated;
@@ -82,8 +87,8 @@ struct alignas(64) WorkerCounters {
   Counter held;  // a level: set by who holds packets back
   std::array<Counter, kDropReasons> dropped;
   std::array<Counter, kEvents> events;
-  std::vector<TrafficCounters> services;
-  std::vector<TrafficCounters> backends;
+  std::pmr::vector<TrafficCounters> services;
+  std::pmr::vector<TrafficCounters> backends;
 
   void drop(DropReason reason, uint64_t packets = 1) { dropped[static_cast<size_t>(reason)].add(packets); }
   void count(Event event, uint64_t times = 1) { events[static_cast<size_t>(event)].add(times); }
