@@ -79,6 +79,12 @@ class Dataplane::Impl {
   void run(int signals);
 
  private:
+  // Of all workers' tables and counters. Snapshots come on top, and are small beside them.
+  uint64_t table_memory() const {
+    return config_.worker_cores.size() *
+           Worker::memory_bytes(config_.flow_entries, config_.limits.services, config_.limits.backends);
+  }
+  Error no_table_memory() const;
   Result<void> start_eal();
   Result<void> open_ports();
   Result<void> make_next_hops();
@@ -94,8 +100,9 @@ class Dataplane::Impl {
   // In the order in which the parts need each other; the last is taken down first.
   std::optional<Eal> eal_;
   bool hugepages_ = false;
-  std::vector<int> worker_sockets_;  // NUMA socket of each worker
-  std::vector<int> sockets_;         // the different ones
+  uint64_t free_hugepage_bytes_ = 0;  // before anything was taken
+  std::vector<int> worker_sockets_;   // NUMA socket of each worker
+  std::vector<int> sockets_;          // the different ones
   std::vector<std::unique_ptr<std::pmr::memory_resource>> own_memory_;
   std::vector<std::pmr::memory_resource*> memory_;  // one a socket
   std::vector<std::unique_ptr<Port>> ports_;
@@ -132,13 +139,23 @@ Dataplane::Impl::~Impl() {
 }
 
 Result<void> Dataplane::Impl::start_eal() {
-  const uint64_t wanted = std::max(config_.memory.size_bytes, buffer_memory(plans_));
-  hugepages_ = config_.memory.hugepages.value_or(free_hugepage_bytes() >= wanted);
+  const uint64_t buffers = std::max(config_.memory.size_bytes, buffer_memory(plans_));
+  const uint64_t wanted = buffers + table_memory();
+  free_hugepage_bytes_ = free_hugepage_bytes();
+  hugepages_ = config_.memory.hugepages.value_or(free_hugepage_bytes_ >= wanted);
+  if (!hugepages_ && !config_.memory.hugepages && free_hugepage_bytes_ > 0) {
+    spdlog::warn("of the {} MiB of hugepages that are needed {} are free: ordinary memory is used",
+                 wanted >> 20, free_hugepage_bytes_ >> 20);
+  }
+  // Found out now rather than after DPDK has taken every page there is, which takes seconds.
+  if (hugepages_ && free_hugepage_bytes_ < table_memory()) {
+    return tl::unexpected(no_table_memory());
+  }
   EalOptions options;
   options.main_core = config_.main_core;
   options.worker_cores = config_.worker_cores;
   options.hugepages = hugepages_;
-  options.memory_bytes = wanted;
+  options.memory_bytes = buffers;
   for (const PortPlan& plan : plans_) {
     if (plan.device.is_pci()) {
       options.pci_devices.push_back(plan.config.device);
@@ -255,6 +272,18 @@ void Dataplane::Impl::launch_workers() {
   launched_ = true;
 }
 
+// The pages are of each worker's socket, so what is free in all may still not do.
+Error Dataplane::Impl::no_table_memory() const {
+  std::string text =
+      fmt::format("no memory for the tables of {} worker(s), {} MiB together with flow_table: entries {}",
+                  config_.worker_cores.size(), table_memory() >> 20, config_.flow_entries);
+  if (hugepages_) {
+    text += fmt::format(", and {} MiB of packet buffers: {} MiB of hugepages were free",
+                        buffer_memory(plans_) >> 20, free_hugepage_bytes_ >> 20);
+  }
+  return {ErrorKind::kSystem, text + "; give more, or lower entries"};
+}
+
 Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   auto ready = start_eal().and_then([&] { return open_ports(); }).and_then([&] { return make_next_hops(); });
   if (!ready) {
@@ -274,10 +303,7 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
                hugepages_ ? "hugepage" : "ordinary", to_string(idle_), socket_path);
   return {};
 } catch (const std::bad_alloc&) {
-  return fail(ErrorKind::kSystem,
-              fmt::format("no memory for {} workers with {} flows each: lower flow_table: "
-                          "entries, or give more hugepages",
-                          config_.worker_cores.size(), config_.flow_entries));
+  return tl::unexpected(no_table_memory());
 }
 
 // A pool that keeps the flows of removed backends is asked whether any are left; the tables are read

@@ -93,7 +93,8 @@ std::vector<std::string> eal_arguments(const EalOptions& options) {
       "--log-level=*:warning", "--file-prefix=maglb"};
   // Either way no files are shared, so that instances need not know of each other.
   if (options.hugepages) {
-    arguments.emplace_back("--in-memory");
+    // A file for each list of pages, not for each page: the limit of open files would bound the memory.
+    arguments.insert(arguments.end(), {"--in-memory", "--single-file-segments"});
   } else {
     const uint64_t megabytes = (options.memory_bytes + (1 << 20) - 1) >> 20;
     arguments.insert(arguments.end(), {"--no-huge", "--no-shconf", "-m", std::to_string(megabytes)});

@@ -1,5 +1,7 @@
 """The dataplane on DPDK's virtual devices: what goes in through a capture file comes out of another."""
 import os
+import pathlib
+import re
 import subprocess
 
 import pytest
@@ -133,6 +135,19 @@ def refused(tmp_path, text):
                           text=True, timeout=60, check=False)
     assert done.returncode != 0
     return done.stderr
+
+
+def free_hugepage_bytes():
+    sizes = pathlib.Path("/sys/kernel/mm/hugepages").glob("hugepages-*kB")
+    return sum(int((s / "free_hugepages").read_text()) * int(s.name[10:-2]) * 1024 for s in sizes)
+
+
+def test_says_how_much_memory_is_lacking(tmp_path):
+    if free_hugepage_bytes() >= 8 << 30:
+        pytest.skip("the machine has hugepages for 2 * 4 GiB")
+    said = refused(tmp_path, "cores: {main: 0, workers: [0, 1]}\nmemory: {hugepages: on}\n"
+                   "flow_table: {entries: 268435456}\nports: [{name: a, device: net_null0}]\n")
+    assert re.search(r"no memory for the tables of 2 worker\(s\), \d+ MiB together .* MiB of hugepages were free", said)
 
 
 def test_says_what_is_wrong_with_the_machine(tmp_path):
