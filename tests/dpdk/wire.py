@@ -41,11 +41,13 @@ class Wire:
         for namespace in (self.lb, self.fabric):
             subprocess.run(["ip", "netns", "del", namespace], check=False, capture_output=True)
 
-    def run_script(self, name, *arguments):
-        """One of the scripts beside this file, in the fabric."""
-        mac = json.loads(ip("-j", "-n", self.lb, "link", "show", "lb0"))[0]["address"]
-        done = subprocess.run(["ip", "netns", "exec", self.fabric, "/usr/bin/python3", "-B", f"{HERE}/{name}", "p0",
-                               mac, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=True)
+    def run_script(self, name, *arguments, namespace=None, interface="p0"):
+        """One of the scripts beside this file: in the fabric, or beside the dataplane on its other end."""
+        mine = "lb0" if namespace is None else interface
+        mac = json.loads(ip("-j", "-n", self.lb, "link", "show", mine))[0]["address"]
+        command = ["ip", "netns", "exec", namespace or self.fabric, "/usr/bin/python3", "-B", f"{HERE}/{name}"]
+        done = subprocess.run([*command, interface, mac, *map(str, arguments)], capture_output=True, text=True,
+                              timeout=60, check=True)
         return json.loads(done.stdout)
 
     def exchange(self, count):
