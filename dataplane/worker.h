@@ -7,9 +7,9 @@
 // Until the first snapshot is published it receives nothing: there would be nothing to do with it.
 //
 // Memory: a worker, its flow table, counters and scratch lie in the memory of its NUMA socket, in cache
-// lines that nobody else writes (memory() tells which). Of what it writes, others read often only the flow
-// table, and counters when they are asked for. What it reads often and others write: the published
-// pointer, next hops, and the state of its readers' number in Grace; each on lines of its own.
+// lines that nobody else writes (memory() tells which). Of what it writes, other workers read the flow
+// table, and the main core counts when it is asked for them. What it reads often and the main core writes
+// lies apart from all else: the stop flag, the published pointer, next hops, and the token of Grace.
 #pragma once
 
 #include <array>
@@ -93,7 +93,7 @@ class alignas(64) Worker {
   Figures figures() const;
   // Whole passes of the sweep over the flow table so far.
   uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
-  // All that it writes while it runs.
+  // All that it writes while it runs, but the buckets of WorkerContext's ICMP budget.
   std::vector<LineMemory::Range> memory() const;
   uint64_t busy_cycles() const { return busy_cycles_.value(); }
   uint64_t total_cycles() const { return total_cycles_.value(); }
