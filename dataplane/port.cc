@@ -23,6 +23,9 @@ constexpr uint32_t kRing = 1024;
 // AF_XDP rings are shared with a kernel that fills them whenever it likes; the driver keeps as many
 // buffers again for the kernel to fill.
 constexpr uint32_t kXdpRing = 2048;
+// A receive and a transmit ring full, and as many again with the workers and in their caches.
+constexpr uint32_t kBuffers = 4 * kRing - 1;
+constexpr uint32_t kXdpBuffers = 4 * kXdpRing - 1;
 constexpr uint32_t kPoolCache = 256;
 constexpr uint32_t kFrameOverhead = RTE_ETHER_HDR_LEN + 2 * RTE_VLAN_HLEN;
 constexpr uint32_t kXdpHeadroom = 256;  // XDP_PACKET_HEADROOM
@@ -38,6 +41,10 @@ uint32_t buffer_bytes_for(const PortPlan& plan) {
 }
 
 Result<void> plan_af_xdp(PortPlan& plan, uint32_t workers) {
+  if (plan.config.buffers != 0 && plan.config.buffers < kXdpBuffers) {
+    return fail(ErrorKind::kInvalid, fmt::format("buffers {} are fewer than the {} that AF_XDP takes",
+                                                 plan.config.buffers, kXdpBuffers));
+  }
   const std::string& name = plan.device.interface;
   auto interface = look_up_interface(name);
   if (!interface) {
@@ -65,7 +72,7 @@ Result<void> plan_af_xdp(PortPlan& plan, uint32_t workers) {
                             name, interface->rx_queues, workers, name));
   }
   plan.queues = interface->rx_queues;
-  plan.buffers_per_queue = 4 * kXdpRing - 1;
+  plan.buffers_per_queue = plan.config.buffers != 0 ? plan.config.buffers : kXdpBuffers;
   plan.interface = *interface;
   return {};
 }
@@ -135,7 +142,7 @@ Result<PortPlan> plan_port(const PortConfig& config, uint32_t workers) {
   }
   plan.device = std::move(*device);
   plan.queues = workers;
-  plan.buffers_per_queue = 4 * kRing - 1;
+  plan.buffers_per_queue = config.buffers != 0 ? config.buffers : kBuffers;
   plan.buffer_bytes = buffer_bytes_for(plan);
   if (plan.is_af_xdp()) {
     auto planned = refuse_own_arguments(plan.device).and_then([&] { return plan_af_xdp(plan, workers); });

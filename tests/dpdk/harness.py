@@ -28,7 +28,7 @@ def eventually(question, what):
 class Dataplane:
     """One instance with a folder, a socket and a log of its own. `namespace`: where it runs."""
 
-    def __init__(self, ports, workers="[1]", namespace=None, extra="", options=()):
+    def __init__(self, ports, workers="[1]", namespace=None, extra="", options=(), flow_entries=4096):
         self.folder = tempfile.mkdtemp(prefix=f"maglb-dpdk-{os.getpid()}-")
         self.socket = f"{self.folder}/dataplane.sock"
         self.namespace = namespace
@@ -36,7 +36,7 @@ class Dataplane:
         self.process = None
         self.write("dataplane.yaml", f"cores: {{main: 0, workers: {workers}}}\n"
                                      "tunnel_source: {ipv4: 10.0.0.2}\n"
-                                     f"flow_table: {{entries: 4096}}\nports:\n{ports}{extra}")
+                                     f"flow_table: {{entries: {flow_entries}}}\nports:\n{ports}{extra}")
 
     def __enter__(self):
         self.start()

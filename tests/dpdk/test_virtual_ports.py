@@ -102,6 +102,17 @@ def test_nothing_is_received_before_the_first_generation(folder):
         eventually(lambda: dataplane.stats().worker("sent") == 1, "the packet")
 
 
+def test_a_port_has_the_buffers_it_asks_for(folder):
+    # An endless capture lies in the queue's buffers as a whole; these are more than a queue has unasked.
+    wrpcap(f"{folder}/in0.pcap", [frame(port=40000 + i % 100) for i in range(5000)])
+    port = (f"  - {{name: uplink, device: \"net_pcap0,rx_pcap={folder}/in0.pcap,infinite_rx=1\", "
+            f"next_hop_mac: \"{NEXT_HOP}\", buffers: 8191}}\n")
+    with Dataplane(port) as dataplane:
+        dataplane.apply(service_file())
+        eventually(lambda: dataplane.stats().worker("sent") > 20000, "the capture four times")
+        assert dataplane.stats().dropped() == 0
+
+
 def test_answers_while_a_worker_is_saturated():
     with Dataplane("  - {name: uplink, device: net_null0, next_hop_mac: \"02:00:00:00:00:01\"}\n") as dataplane:
         dataplane.apply(service_file())
@@ -159,4 +170,6 @@ def test_says_what_is_wrong_with_the_machine(tmp_path):
         tmp_path, cores + "ports: [{name: a, device: \"net_af_xdp0,iface=nowhere0\"}]\n")
     assert "port a: device net_pcap0,rx_pcap=/nowhere" in refused(
         tmp_path, cores + "ports: [{name: a, device: \"net_pcap0,rx_pcap=/nowhere\"}]\n")
+    assert "port a: buffers 1024 are fewer than the 8191 that AF_XDP takes" in refused(
+        tmp_path, cores + "ports: [{name: a, device: \"net_af_xdp0,iface=lo\", buffers: 1024}]\n")
     assert "dataplane.yaml:2:" in refused(tmp_path, cores + "ports: [{name: a, device: net_null0, mtu: 1}]\n")

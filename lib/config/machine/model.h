@@ -29,6 +29,8 @@ inline constexpr uint32_t kMaxWorkers = 64;
 inline constexpr uint32_t kMaxMachinePorts = 16;
 inline constexpr uint16_t kMinMtu = 576;
 inline constexpr uint16_t kMaxMtu = 9600;
+inline constexpr uint32_t kMinPortBuffers = 1024;
+inline constexpr uint32_t kMaxPortBuffers = (1 << 24) - 1;
 inline constexpr uint64_t kMinMemoryBytes = uint64_t{64} << 20;
 inline constexpr uint64_t kMaxMemoryBytes = uint64_t{1} << 40;
 inline constexpr uint64_t kMinFlowEntries = 1024;
@@ -38,6 +40,7 @@ struct PortConfig {
   std::string name;
   std::string device;
   uint16_t mtu = 1500;                     // of IP packets
+  uint32_t buffers = 0;                    // per receive queue; 0: what the driver needs
   std::optional<MacAddress> next_hop_mac;  // for a port without a kernel interface
   friend bool operator==(const PortConfig&, const PortConfig&) = default;
 };

@@ -102,6 +102,7 @@ void read_port(const Node& node, MachineConfig& config, Seen& seen, Problems& pr
   }
   read_device(map.required("device"), port, seen);
   map.optional("mtu").integer(kMinMtu, kMaxMtu, port.mtu);
+  map.optional("buffers").integer(kMinPortBuffers, kMaxPortBuffers, port.buffers);
   const Field next_hop_mac = map.optional("next_hop_mac");
   MacAddress mac;
   if (next_hop_mac.present() && read_mac(next_hop_mac, mac)) {

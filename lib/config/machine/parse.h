@@ -2,7 +2,7 @@
 //
 //   cores: {main: N, workers: [N, ...]}                              required
 //   tunnel_source: {ipv4: ADDRESS, ipv6: ADDRESS}
-//   ports: [{name, device, mtu: 576..9600, next_hop_mac}]            required; name and device too
+//   ports: [{name, device, mtu: 576..9600, buffers: N, next_hop_mac}]   required; name and device too
 //   memory: {hugepages: on|off, size: 512M}
 //   flow_table: {entries: N}                                         per worker
 //   limits: {services: N, pools: N, backends: N}

@@ -25,6 +25,7 @@ TEST(MachineConfigParse, ReadsTheExample) {
   EXPECT_EQ(config->ports[0].device, "net_af_xdp0,iface=lb0");
   EXPECT_EQ(config->ports[0].mtu, 1500);
   EXPECT_FALSE(config->ports[0].next_hop_mac);
+  EXPECT_EQ(config->ports[0].buffers, 0u);
   EXPECT_FALSE(config->memory.hugepages);
 }
 
@@ -32,7 +33,7 @@ TEST(MachineConfigParse, ReadsEverythingElse) {
   const auto config = parse_machine_config(R"(version: 1
 cores: {main: 4, workers: [5, 4]}
 ports:
-  - {name: a, device: "0000:03:00.0", mtu: 9000, next_hop_mac: "02:00:00:00:00:09"}
+  - {name: a, device: "0000:03:00.0", mtu: 9000, buffers: 262143, next_hop_mac: "02:00:00:00:00:09"}
   - {name: b, device: net_null0}
 memory: {hugepages: off, size: 512M}
 flow_table: {entries: 4096}
@@ -42,6 +43,7 @@ limits: {services: 10, pools: 20, backends: 30}
   ASSERT_TRUE(config) << config.error().to_string();
   EXPECT_EQ(config->worker_cores, (std::vector<uint32_t>{5, 4}));
   EXPECT_EQ(config->ports[0].next_hop_mac->to_string(), "02:00:00:00:00:09");
+  EXPECT_EQ(config->ports[0].buffers, 262143u);
   EXPECT_EQ(config->memory.hugepages, false);
   EXPECT_EQ(config->memory.size_bytes, uint64_t{512} << 20);
   EXPECT_EQ(config->flow_entries, 4096u);
