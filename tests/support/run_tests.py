@@ -20,6 +20,7 @@ BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 BUILD_SANITIZERS = BUILD.with_name(BUILD.name + "-sanitizers")
 BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
+LIBRARIES_ONLY = ["-Dprograms=false", "-Dbenches=false"]
 JOBS = str(os.cpu_count() or 2)
 SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "fuzz"]
 DEFAULT = [suite for suite in SUITES if suite != "fuzz"]
@@ -124,7 +125,7 @@ def setup_sanitizers():
     return setup(
         BUILD_SANITIZERS,
         {"CC": "ccache clang-14", "CXX": "ccache clang++-14"},
-        ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", "-Dprograms=false"],
+        ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", *LIBRARIES_ONLY],
     )
 
 
@@ -294,7 +295,7 @@ def suite_fuzz(_):
     problem = setup(
         BUILD_FUZZ,
         {"CC": "ccache clang-14", "CXX": "ccache clang++-14"},
-        ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dprograms=false", "-Dfuzz=true"],
+        ["-Db_sanitize=address,undefined", "-Db_lundef=false", *LIBRARIES_ONLY, "-Dfuzz=true"],
     ) or build_targets(BUILD_FUZZ)
     if problem:
         return failed_case(*problem)

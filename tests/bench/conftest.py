@@ -1,0 +1,5 @@
+"""The benchmarks' modules lie in bench/."""
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "bench"))
