@@ -55,14 +55,22 @@ std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memo
         {place.address, place.next_hop_routed, place.next_hop_direct, place.counter, state_of(place)});
   }
   const std::vector<uint16_t> places = places_by_backend(record);
-  view->slots.reserve(record.spec->slots.size());
-  for (const uint16_t slot : record.spec->slots) {
-    view->slots.push_back(slot == kNoBackend ? kNoBackend : places[slot]);
+  const std::vector<uint16_t>& slots = record.spec->slots;
+  if (slots.empty() || slots.front() == kNoBackend) {
+    view->slots.assign(slots.begin(), slots.end());
+    return view;
+  }
+  std::vector<uint8_t> is_named(places.size());
+  view->slots.resize(slots.size());
+  for (size_t i = 0; i < slots.size(); ++i) {
+    view->slots[i] = places[slots[i]];
+    is_named[slots[i]] = 1;
   }
   // A table that names a backend that fails its probes is the last one left: it is served as it is.
-  for (const uint16_t place : view->slots) {
-    if (place != kNoBackend && view->backends[place].state == PlaceState::kUnhealthy) {
-      view->backends[place].state = PlaceState::kUp;
+  for (size_t backend = 0; backend < places.size(); ++backend) {
+    PlaceState& state = view->backends[places[backend]].state;
+    if (is_named[backend] != 0 && state == PlaceState::kUnhealthy) {
+      state = PlaceState::kUp;
     }
   }
   return view;

@@ -41,7 +41,8 @@ struct PoolRecord {
   std::vector<std::shared_ptr<const PoolView>> views;  // one a socket; empty when removed
 };
 
-// The record's view in `memory`. REQUIRES: every backend of the spec has a live place.
+// The record's view in `memory`. REQUIRES: validate() has passed the spec, and every backend of it has a
+// live place.
 std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memory_resource* memory);
 
 }  // namespace maglb

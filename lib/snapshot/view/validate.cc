@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_set>
+#include <vector>
 
 #include "lib/base/name.h"
 #include "lib/base/prime.h"
@@ -49,16 +50,22 @@ Result<void> validate_slots(const PoolSpec& pool) {
     return refuse(
         fmt::format("a table of {} slots; expected a prime in 3..{}", pool.slots.size(), kMaxTableSize));
   }
-  const bool empty = pool.slots[0] == kNoBackend;
+  if (pool.slots[0] == kNoBackend) {
+    const bool all =
+        std::all_of(pool.slots.begin(), pool.slots.end(), [](uint16_t slot) { return slot == kNoBackend; });
+    return all ? Result<void>() : refuse("some slots name a backend and others none");
+  }
+  // One byte a backend stays in the first-level cache, where the backends' names and states would not.
+  std::vector<uint8_t> takes_flows;
+  for (const BackendSpec& backend : pool.backends) {
+    takes_flows.push_back(backend.state == BackendState::kUp || backend.state == BackendState::kUnhealthy);
+  }
   for (const uint16_t slot : pool.slots) {
-    if (empty ? slot != kNoBackend : slot >= pool.backends.size()) {
+    if (slot >= takes_flows.size()) {
       return refuse(fmt::format("a slot names backend {} of {}", slot, pool.backends.size()));
     }
-  }
-  // One that fails its probes may be in the table, where it is the last one left.
-  for (const uint16_t slot : pool.slots) {
-    if (!empty && (pool.backends[slot].state == BackendState::kDrain ||
-                   pool.backends[slot].state == BackendState::kDown)) {
+    // One that fails its probes may be in the table, where it is the last one left.
+    if (takes_flows[slot] == 0) {
       return refuse(
           fmt::format("a slot names backend {}, which takes no new flows", pool.backends[slot].name));
     }
