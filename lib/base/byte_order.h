@@ -48,4 +48,14 @@ inline uint32_t load_le32(const void* from) {
   return value;
 }
 
+inline uint16_t load_le16(const void* from) {
+  uint16_t value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+template <typename Value>
+inline void store_le(void* to, Value value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
 }  // namespace maglb
