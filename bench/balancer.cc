@@ -1,5 +1,6 @@
 #include "bench/balancer.h"
 
+#include <cstdlib>
 #include <string>
 
 #include "bench/huge_memory.h"
@@ -17,14 +18,14 @@ IpAddress backend_address(uint32_t backend, bool is_v6) {
   return address;
 }
 
-std::vector<uint16_t> slots_of(uint32_t backends) {
+std::vector<uint16_t> slots_of(const std::vector<uint32_t>& weights) {
   std::vector<std::string> names;
-  for (uint32_t i = 0; i < backends; ++i) {
+  for (uint32_t i = 0; i < weights.size(); ++i) {
     names.push_back("b" + std::to_string(10000 + i));
   }
   std::vector<maglev::Member> members;
-  for (const std::string& name : names) {
-    members.push_back({name, 1});
+  for (uint32_t i = 0; i < weights.size(); ++i) {
+    members.push_back({names[i], weights[i]});
   }
   return maglev::build(members, kTableSize, 7);
 }
@@ -32,7 +33,8 @@ std::vector<uint16_t> slots_of(uint32_t backends) {
 }  // namespace
 
 Balancer::Balancer(const BalancerPlan& plan)
-    : buckets_(FlowTable::buckets_for(plan.flow_entries), huge_memory()),
+    : plan_(plan),
+      buckets_(FlowTable::buckets_for(plan.flow_entries), huge_memory()),
       flows_(std::make_unique<FlowTable>(buckets_)),
       tables_{flows_.get()},
       counters_(plan.services, plan.backends),
@@ -43,31 +45,38 @@ Balancer::Balancer(const BalancerPlan& plan)
     const auto high = static_cast<uint8_t>(i >> 8);
     next_hops_.set(i, {MacAddress{{2, 1, 0, 0, high, static_cast<uint8_t>(i)}}, 0});
   }
-  worker_ =
-      std::make_unique<WorkerContext>(WorkerContext{*flows_, tables_, counters_, next_hops_, ports_, kFlowKey,
-                                                    IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, 2})});
-  make_snapshot(plan);
+  worker_ = std::make_unique<WorkerContext>(
+      WorkerContext{*flows_, tables_, counters_, next_hops_, ports_, kFlowKey,
+                    IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, 2}), service_address(0xffff, true)});
+  worker_->path = path_of(isa_from(std::getenv("MAGLB_ISA")).value_or(best_isa()));
+  make_snapshot(std::vector<uint32_t>(plan.backends, 1));
 }
 
-void Balancer::make_snapshot(const BalancerPlan& plan) {
+void Balancer::publish(const std::vector<uint32_t>& weights) {
+  make_snapshot(weights);
+}
+
+void Balancer::make_snapshot(const std::vector<uint32_t>& weights) {
+  const BalancerPlan& plan = plan_;
   auto* const memory = std::pmr::get_default_resource();
-  const std::vector<uint16_t> slots = slots_of(plan.backends);
+  const std::vector<uint16_t> slots = slots_of(weights);
   auto pool = std::make_shared<PoolView>(memory);
   pool->slots.assign(slots.begin(), slots.end());
   for (uint32_t i = 0; i < plan.backends; ++i) {
-    pool->backends.push_back({backend_address(i, plan.is_v6), i, i, i, PlaceState::kUp});
+    pool->backends.push_back(
+        {backend_address(i, plan.is_v6), i, i, i, weights[i] == 0 ? PlaceState::kRemoved : PlaceState::kUp});
   }
-  auto index = std::make_shared<ServiceIndex>(memory);
+  std::vector<ServiceIndex::Service> services;
   for (uint32_t i = 0; i < plan.services; ++i) {
     ServiceView service;
     service.id = i + 1;
     service.counter = i;
-    service.opening_timeout = std::chrono::seconds(10);
-    service.established_timeout = std::chrono::seconds(300);
-    service.closing_timeout = std::chrono::seconds(10);
-    service.udp_timeout = std::chrono::seconds(30);
-    index->add(service_address(i, plan.is_v6), Protocol::kTcp, Be16(kServicePort), service);
+    for (size_t state = 0; state < kFlowStates; ++state) {
+      service.timeouts.set(state, std::chrono::seconds(state == 1 ? 300 : 10));
+    }
+    services.push_back({service_address(i, plan.is_v6), Protocol::kTcp, Be16(kServicePort), service});
   }
+  auto index = std::make_shared<ServiceIndex>(services, memory);
   Snapshot::Pools pools(memory);
   pools.push_back(std::move(pool));
   snapshot_ = std::make_unique<Snapshot>(1, std::move(index), std::move(pools));

@@ -24,6 +24,8 @@ class Balancer {
   // Runs the path over a chunk, as a worker does burst for burst. Returns how many frames were sent.
   uint64_t run(Traffic& traffic, Time now);
   void clear();  // forgets every flow
+  // From now on the table is of these weights, one for each backend. Weight 0: removed.
+  void publish(const std::vector<uint32_t>& weights);
 
   WorkerContext& worker() { return *worker_; }
   const Snapshot& snapshot() const { return *snapshot_; }
@@ -31,7 +33,9 @@ class Balancer {
   FlowTable& flows() { return *flows_; }
 
  private:
-  void make_snapshot(const BalancerPlan& plan);
+  void make_snapshot(const std::vector<uint32_t>& weights);
+
+  BalancerPlan plan_;
 
   std::pmr::vector<FlowTable::Bucket> buckets_;
   std::unique_ptr<FlowTable> flows_;

@@ -2,19 +2,16 @@
 // packet; only the path is timed, not the writing of the frames.
 #include <benchmark/benchmark.h>
 
-#include <chrono>
-#include <optional>
 #include <string>
 
 #include "bench/balancer.h"
 #include "bench/huge_memory.h"
+#include "bench/measure.h"
 #include "bench/yardstick.h"
 #include "lib/net/wire.h"
 
 namespace maglb::bench {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // established: every flow is known. new: every packet opens one, into a table with room. syn_flood: the
 // same, but the table has been full of opening flows for long. mixed: one packet of ten opens a flow.
@@ -27,26 +24,6 @@ struct Case {
   uint32_t services = 1;
   bool is_v6 = false;
   bool imix = false;
-};
-
-// Which flow a packet is of: any of `flows` for known ones, the next that has never been for new ones.
-class Flows {
- public:
-  explicit Flows(uint64_t flows) : flows_(flows), next_new_(flows) {}
-
-  uint64_t known() {
-    state_ = state_ * 0xd1342543de82ef95 + 1;  // an LCG's high bits are random enough for an order
-    __extension__ using Wide = unsigned __int128;
-    return static_cast<uint64_t>((static_cast<Wide>(state_) * flows_) >> 64);
-  }
-  uint64_t fresh() { return next_new_++; }
-  void forget_fresh() { next_new_ = flows_; }
-  uint64_t fresh_count() const { return next_new_ - flows_; }
-
- private:
-  uint64_t state_ = 5;
-  uint64_t flows_;
-  uint64_t next_new_;
 };
 
 constexpr uint8_t kAck = kTcpAck;
@@ -66,20 +43,6 @@ void establish(Traffic& traffic, uint64_t flows, Run run) {
     }
     run();
   }
-}
-
-template <typename Run>
-void time_chunk(benchmark::State& state, Run run) {
-  const auto begin = Clock::now();
-  run();
-  const std::chrono::duration<double> elapsed = Clock::now() - begin;
-  state.SetIterationTime(elapsed.count());
-}
-
-// Seconds times 1e9 by the inverted rate of packets: nanoseconds a packet.
-void report(benchmark::State& state) {
-  state.counters["ns"] = benchmark::Counter(static_cast<double>(state.iterations()) * kChunk * 1e-9,
-                                            benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
 }
 
 std::string drops(const WorkerCounters& counters) {
@@ -118,7 +81,7 @@ void pipeline(benchmark::State& state, const Case& c) {
   if (sent != static_cast<uint64_t>(state.iterations()) * kChunk) {
     state.SkipWithError(("not every packet was sent: " + drops(balancer.counters())).c_str());
   }
-  report(state);
+  report_packets(state, kChunk);
 }
 
 void yardstick_find(benchmark::State& state, uint64_t flows_count) {
@@ -135,7 +98,7 @@ void yardstick_find(benchmark::State& state, uint64_t flows_count) {
   if (found < static_cast<uint64_t>(state.iterations()) * kChunk * 9 / 10) {
     state.SkipWithError("flows were not found");
   }
-  report(state);
+  report_packets(state, kChunk);
 }
 
 void yardstick_insert(benchmark::State& state, uint64_t slots) {
@@ -150,7 +113,7 @@ void yardstick_insert(benchmark::State& state, uint64_t slots) {
     write_chunk(traffic, flows, Mix::kNew);
     time_chunk(state, [&] { benchmark::DoNotOptimize(yardstick.insert(traffic)); });
   }
-  report(state);
+  report_packets(state, kChunk);
 }
 
 std::string name_of(Mix mix) {
@@ -193,6 +156,9 @@ void add_all() {
   add({.mix = Mix::kSynFlood, .flows = 100'000});
   add({.mix = Mix::kMixed, .flows = 65536});
   add({.mix = Mix::kMixed, .flows = 1'000'000});
+  for (const uint64_t flows : {uint64_t{65536}, uint64_t{1'000'000}, uint64_t{10'000'000}}) {
+    add({.mix = Mix::kEstablished, .flows = flows, .is_v6 = true});
+  }
   for (const uint32_t backends : {10u, 1000u}) {
     add({.mix = Mix::kEstablished, .flows = 65536, .backends = backends});
   }

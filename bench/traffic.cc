@@ -4,15 +4,16 @@
 #include <array>
 #include <cstring>
 
+#include "bench/huge_memory.h"
 #include "lib/net/checksum.h"
 #include "lib/net/wire.h"
 
 namespace maglb::bench {
 namespace {
 
-constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
 constexpr size_t kIpv6HeaderBytes = 40;
-constexpr std::array<uint16_t, 12> kImix = {64, 64, 64, 594, 64, 64, 594, 1518, 64, 594, 64, 594};
+// The largest leaves room for an outer header within an MTU of 1500.
+constexpr std::array<uint16_t, 12> kImix = {64, 64, 64, 594, 64, 64, 594, 1434, 64, 594, 64, 594};
 
 constexpr size_t kIpv4HeaderBytes = sizeof(Ipv4Header);
 
@@ -29,11 +30,12 @@ IpAddress service_address(uint32_t service, bool is_v6) {
 }
 
 Traffic::Traffic(const TrafficPlan& plan)
-    : plan_(plan), stride_(plan.imix ? 2048 : 256), memory_(size_t{kChunk} * stride_) {
+    : plan_(plan), stride_(kStride), memory_(size_t{kChunk} * stride_, huge_memory()) {
   for (uint32_t slot = 0; slot < kChunk; ++slot) {
     const uint16_t shortest = plan.is_v6 ? 78 : 64;
-    lengths_.push_back(plan.imix ? std::max(shortest, kImix[slot % kImix.size()]) : shortest);
-    headers_.push_back(header_of(lengths_[slot]));
+    const uint16_t length = plan.imix ? std::max(shortest, kImix[slot % kImix.size()]) : shortest;
+    packets_.push_back({frame(slot), length, kHeadroom, static_cast<uint16_t>(128 - length), 0});
+    headers_.push_back(header_of(length));
   }
   for (uint32_t service = 0; service < plan.services; ++service) {
     services_.push_back(service_address(service, plan.is_v6));

@@ -6,7 +6,7 @@
 
 #include <array>
 #include <cstdint>
-#include <memory>
+#include <memory_resource>
 #include <vector>
 
 #include "lib/lb/batch.h"
@@ -14,13 +14,13 @@
 
 namespace maglb::bench {
 
-inline constexpr uint32_t kBursts = 16;
+inline constexpr uint32_t kBursts = 4;
 inline constexpr uint32_t kChunk = kBursts * kBatchSize;  // frames
 
 struct TrafficPlan {
   bool is_v6 = false;
   uint32_t services = 1;
-  bool imix = false;  // frames of 64, 594 and 1518 bytes, 7 : 4 : 1; else 64 (78 for IPv6)
+  bool imix = false;  // frames of 64, 594 and 1434 bytes, 7 : 4 : 1; else 64 (78 for IPv6)
 };
 
 IpAddress service_address(uint32_t service, bool is_v6);
@@ -29,18 +29,16 @@ inline constexpr MacAddress kPortMac{{2, 0, 0, 0, 0, 0xaa}};
 
 class Traffic {
  public:
+  // As packet buffers lie in a pool: 2,048 bytes of data room, 128 of headroom, 128 of what the driver keeps.
   static constexpr uint16_t kHeadroom = 128;
+  static constexpr uint32_t kStride = 256;
 
   explicit Traffic(const TrafficPlan& plan);
 
   // Frame `slot` of the chunk becomes a TCP segment of that flow with those flags.
   void write(uint32_t slot, uint64_t flow, uint8_t tcp_flags);
   uint8_t* frame(uint32_t slot) { return &memory_[slot * size_t{stride_} + kHeadroom]; }
-  uint16_t length(uint32_t slot) const { return lengths_[slot]; }
-  Packet packet(uint32_t slot) {
-    const uint16_t length = lengths_[slot];
-    return {frame(slot), length, kHeadroom, static_cast<uint16_t>(stride_ - kHeadroom - length), 0};
-  }
+  const Packet& packet(uint32_t slot) const { return packets_[slot]; }
 
  private:
   using Header = std::array<uint8_t, 80>;
@@ -48,10 +46,10 @@ class Traffic {
 
   TrafficPlan plan_;
   uint32_t stride_;
-  std::vector<uint16_t> lengths_;
   std::vector<Header> headers_;
   std::vector<IpAddress> services_;
-  std::vector<uint8_t> memory_;
+  std::pmr::vector<uint8_t> memory_;
+  std::vector<Packet> packets_;
 };
 
 }  // namespace maglb::bench

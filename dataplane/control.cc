@@ -170,7 +170,7 @@ void Control::fill_stats(ipc::Stats& reply) {
 }
 
 void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const {
-  const FlowDigest digest = FlowDigest::of(parts_.flow_key, key, service.id);
+  const FlowDigest digest = parts_.flow_hash.digest(key, service.id);
   const Tick tick = Tick::at(parts_.clock.now());
   // A flow that changed queues has an entry in both tables: the younger one is where it is now.
   std::optional<FlowEntry> youngest;

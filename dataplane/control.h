@@ -24,7 +24,7 @@ class Control final : public IpcHandler {
   // What it speaks for. All of it outlives it.
   struct Parts {
     const TscClock& clock;
-    SipKey flow_key;
+    FlowHash flow_hash;  // the workers' own
     Registry& registry;
     Publisher& publisher;
     SteeringSync& steering;

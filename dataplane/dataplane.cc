@@ -68,10 +68,11 @@ IdlePolicy idle_policy(const MachineConfig& config, const std::vector<PortPlan>&
 
 class Dataplane::Impl {
  public:
-  Impl(const MachineConfig& config, std::vector<PortPlan> plans, std::optional<IdlePolicy> idle)
+  Impl(const MachineConfig& config, std::vector<PortPlan> plans, std::optional<IdlePolicy> idle, Isa isa)
       : config_(config),
         plans_(std::move(plans)),
         idle_(idle.value_or(idle_policy(config_, plans_))),
+        isa_(isa),
         next_hop_table_(2 * size_t{config.limits.backends}) {}
   ~Impl();
 
@@ -96,6 +97,7 @@ class Dataplane::Impl {
   MachineConfig config_;
   std::vector<PortPlan> plans_;
   IdlePolicy idle_;
+  Isa isa_;
 
   // In the order in which the parts need each other; the last is taken down first.
   std::optional<Eal> eal_;
@@ -233,9 +235,11 @@ void Dataplane::Impl::make_workers() {
                               port_views_,
                               flow_key_,
                               config_.tunnel_source_v4.value_or(IpAddress{}),
+                              config_.tunnel_source_v6.value_or(IpAddress{}),
                               config_.limits.services,
                               config_.limits.backends,
-                              idle_};
+                              idle_,
+                              path_of(isa_)};
   for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
     const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
                                             sockets_.begin());
@@ -291,16 +295,16 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   }
   make_state();
   make_workers();
-  control_ = std::make_unique<Control>(
-      Control::Parts{*clock_, flow_key_, *registry_, *publisher_, *steering_, *next_hops_, workers_, ports_});
+  control_ = std::make_unique<Control>(Control::Parts{*clock_, FlowHash(flow_key_), *registry_, *publisher_,
+                                                      *steering_, *next_hops_, workers_, ports_});
   auto server = IpcServer::listen(socket_path, *control_);
   if (!server) {
     return tl::unexpected(std::move(server.error()));
   }
   server_.emplace(std::move(*server));
   launch_workers();
-  spdlog::info("{} worker(s) run, {} memory, idle: {}; control socket {}", workers_.size(),
-               hugepages_ ? "hugepage" : "ordinary", to_string(idle_), socket_path);
+  spdlog::info("{} worker(s) run, {} memory, {} instructions, idle: {}; control socket {}", workers_.size(),
+               hugepages_ ? "hugepage" : "ordinary", to_string(isa_), to_string(idle_), socket_path);
   return {};
 } catch (const std::bad_alloc&) {
   return tl::unexpected(no_table_memory());
@@ -356,12 +360,12 @@ Dataplane::~Dataplane() = default;
 
 Result<std::unique_ptr<Dataplane>> Dataplane::start(const MachineConfig& config,
                                                     const std::string& socket_path,
-                                                    std::optional<IdlePolicy> idle) {
+                                                    std::optional<IdlePolicy> idle, Isa isa) {
   auto plans = plan_ports(config);
   if (!plans) {
     return tl::unexpected(std::move(plans.error()));
   }
-  auto impl = std::make_unique<Impl>(config, std::move(*plans), idle);
+  auto impl = std::make_unique<Impl>(config, std::move(*plans), idle, isa);
   if (auto started = impl->start(socket_path); !started) {
     return tl::unexpected(std::move(started.error()));
   }

@@ -11,6 +11,7 @@
 
 #include "dataplane/idle.h"
 #include "lib/base/error.h"
+#include "lib/base/isa.h"
 #include "lib/config/machine/model.h"
 
 namespace maglb {
@@ -20,8 +21,9 @@ class Dataplane {
   // Ports are open and workers run when it returns. REQUIRES: the thread is to be the main core's, and
   // SIGTERM and SIGINT are blocked in it. Errors name the port, core or socket they are about.
   // `idle`: what the workers do while nothing arrives; not said: by whether their cores are their own.
+  // `isa`: the instructions of the packet path; the CPU has them.
   static Result<std::unique_ptr<Dataplane>> start(const MachineConfig& config, const std::string& socket_path,
-                                                  std::optional<IdlePolicy> idle);
+                                                  std::optional<IdlePolicy> idle, Isa isa);
   ~Dataplane();
 
   // Returns when `signals` (a signalfd) becomes readable.

@@ -9,11 +9,13 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <optional>
 #include <string>
 
 #include "dataplane/dataplane.h"
+#include "lib/base/isa.h"
 #include "lib/base/unique_fd.h"
 #include "lib/config/machine/parse.h"
 
@@ -21,6 +23,7 @@ namespace maglb {
 namespace {
 
 constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
 constexpr int kExitInvalidConfig = 3;
 
 struct Options {
@@ -48,7 +51,7 @@ UniqueFd take_signals() {
   return UniqueFd(signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
 }
 
-int run(const MachineConfig& config, const Options& options) {
+int run(const MachineConfig& config, const Options& options, Isa isa) {
   if (geteuid() != 0) {
     fmt::print(stderr,
                "maglb-dataplane: must be run as root: it opens network devices and loads XDP programs\n");
@@ -56,7 +59,7 @@ int run(const MachineConfig& config, const Options& options) {
   }
   set_up_log();
   const UniqueFd signals = take_signals();
-  auto dataplane = Dataplane::start(config, options.socket, options.idle);
+  auto dataplane = Dataplane::start(config, options.socket, options.idle, isa);
   if (!dataplane) {
     spdlog::error("{}", dataplane.error().message);
     return kExitFailed;
@@ -87,10 +90,18 @@ int main_with(int argc, char** argv) {
       ->option_text("poll|adaptive");
   app.add_flag("--check", options.check, "check the configuration file and exit");
   app.set_version_flag("--version", "maglb-dataplane " MAGLB_VERSION);
+  app.footer(
+      "Environment: MAGLB_ISA, the instructions of the packet path: baseline, avx2 or avx512 [the best there "
+      "are].");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : 2;
+    return app.exit(error) == 0 ? 0 : kExitUsage;
+  }
+  const auto isa = isa_from(std::getenv("MAGLB_ISA"));
+  if (!isa) {
+    fmt::print(stderr, "maglb-dataplane: {}\n", isa.error().message);
+    return kExitUsage;
   }
   const auto config = load_machine_config(options.config);
   if (!config) {
@@ -101,7 +112,7 @@ int main_with(int argc, char** argv) {
     fmt::print("{}: ok\n", options.config);
     return 0;
   }
-  return run(*config, options);
+  return run(*config, options, *isa);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ inline void load_batch(Batch& batch, rte_mbuf* const* mbufs, uint16_t count, uin
   batch.clear();
   for (uint16_t i = 0; i < count; ++i) {
     const rte_mbuf* mbuf = mbufs[i];
+    __builtin_prefetch(rte_pktmbuf_mtod(mbuf, uint8_t*));
     batch.add({rte_pktmbuf_mtod(mbuf, uint8_t*), rte_pktmbuf_data_len(mbuf), rte_pktmbuf_headroom(mbuf),
                rte_pktmbuf_tailroom(mbuf), port});
     if (mbuf->nb_segs != 1) [[unlikely]] {

@@ -16,6 +16,14 @@ namespace {
 // Empty rounds before the first sleep: a gap within a burst of traffic is shorter.
 constexpr uint32_t kPatience = 64;
 
+// An entry keeps 46 bits of its flow's digest, and which bucket it lies in says log2(buckets) more
+// (lib/flow/flow_digest.h): with no fewer buckets than these an entry is known by 64 bits at least.
+constexpr size_t kLeastBuckets = size_t{1} << 18;
+
+size_t buckets_for(size_t flow_entries) {
+  return std::max(FlowTable::buckets_for(flow_entries), kLeastBuckets);
+}
+
 }  // namespace
 
 Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
@@ -27,10 +35,19 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
       ports_(shared.ports.begin(), shared.ports.end(), &memory_),
       tables_(&memory_),
       rx_(&memory_),
-      buckets_(FlowTable::buckets_for(flow_entries), &memory_),
+      buckets_(buckets_for(flow_entries), &memory_),
       flows_(buckets_),
       counters_(shared.services_limit, shared.backends_limit, &memory_),
-      context_{flows_, {}, counters_, shared.next_hops, ports_, shared.flow_key, shared.tunnel_source},
+      context_{flows_,
+               {},
+               counters_,
+               shared.next_hops,
+               ports_,
+               shared.flow_key,
+               shared.tunnel_source,
+               shared.tunnel_source_v6,
+               shared.path,
+               &memory_},
       outgoing_(&memory_),
       schedule_(buckets_.size(), shared.clock.hz()),
       idle_(&memory_) {}
@@ -54,7 +71,7 @@ void Worker::Free::operator()(Worker* worker) const {
 }
 
 uint64_t Worker::memory_bytes(size_t flow_entries, size_t services_limit, size_t backends_limit) {
-  return sizeof(Worker) + FlowTable::buckets_for(flow_entries) * sizeof(FlowTable::Bucket) +
+  return sizeof(Worker) + buckets_for(flow_entries) * sizeof(FlowTable::Bucket) +
          (services_limit + backends_limit) * sizeof(TrafficCounters);
 }
 

@@ -50,9 +50,11 @@ class alignas(64) Worker {
     std::span<const PortView> ports;
     SipKey flow_key;
     IpAddress tunnel_source;
+    IpAddress tunnel_source_v6;
     size_t services_limit = 0;
     size_t backends_limit = 0;
     IdlePolicy idle = IdlePolicy::kAdaptive;
+    PathFunction path = path_of(Isa::kBaseline);
   };
 
   struct Free {
@@ -64,7 +66,7 @@ class alignas(64) Worker {
   // In `memory`, that of its socket, which outlives it.
   static Owner create(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
                       size_t flow_entries, std::pmr::memory_resource* memory);
-  // What create() takes, about.
+  // What create() takes, about. The flow table is never smaller than 16 MiB.
   static uint64_t memory_bytes(size_t flow_entries, size_t services_limit, size_t backends_limit);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -93,7 +95,7 @@ class alignas(64) Worker {
   Figures figures() const;
   // Whole passes of the sweep over the flow table so far.
   uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
-  // All that it writes while it runs, but the buckets of WorkerContext's ICMP budget.
+  // All that it writes while it runs.
   std::vector<LineMemory::Range> memory() const;
   uint64_t busy_cycles() const { return busy_cycles_.value(); }
   uint64_t total_cycles() const { return total_cycles_.value(); }

@@ -1,10 +1,16 @@
 #include "lib/flow/flow_table.h"
 
-#include <bit>
+#include <array>
 
 #include "lib/base/check.h"
 
 namespace maglb {
+namespace {
+
+constexpr uint32_t kOverflowMask = 0xff;
+constexpr uint32_t kOneVersion = 0x100;
+
+}  // namespace
 
 size_t FlowTable::buckets_for(size_t entries) {
   const size_t buckets = (entries + kPlaces - 1) / kPlaces;
@@ -15,24 +21,6 @@ FlowTable::FlowTable(std::span<Bucket> buckets) : buckets_(buckets), mask_(bucke
   check(buckets.size() >= 2 && std::has_single_bit(buckets.size()), "a power of two of buckets");
 }
 
-// The low bits choose the first bucket and the high half the second, which is never the first.
-FlowTable::Bucket& FlowTable::second_bucket(FlowDigest digest) const {
-  const uint64_t first = digest.value() & mask_;
-  const uint64_t step = ((digest.value() >> 32) & mask_) | 1;
-  return buckets_[first ^ step];
-}
-
-uint64_t FlowTable::pack(const FlowEntry& entry, uint64_t turn) {
-  return turn | uint64_t{entry.backend.place} | uint64_t{entry.backend.pool} << 16 |
-         uint64_t{entry.expires.value()} << 32 | uint64_t{static_cast<uint8_t>(entry.state)} << 56;
-}
-
-FlowEntry FlowTable::unpack(uint64_t value) {
-  return {{static_cast<uint16_t>(value >> 16), static_cast<uint16_t>(value)},
-          static_cast<FlowState>((value >> 56) % kFlowStates),
-          Tick(static_cast<uint32_t>(value >> 32))};
-}
-
 size_t FlowTable::size() const {
   size_t sum = 0;
   for (const auto& count : count_) {
@@ -41,127 +29,327 @@ size_t FlowTable::size() const {
   return sum;
 }
 
-void FlowTable::prefetch(FlowDigest digest) const {
-  const Bucket& bucket = first_bucket(digest);
-  __builtin_prefetch(&bucket.places[0]);
-  __builtin_prefetch(&bucket.places[kPlaces / 2]);
-}
-
-std::optional<FlowEntry> FlowTable::find(FlowDigest digest, Tick now) const {
+std::optional<FlowEntry> FlowTable::find(const FlowDigest& digest, Tick now) const {
   for (const Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
-    for (const Place& place : bucket->places) {
-      if (place.digest.load(std::memory_order_relaxed) == digest.value()) {
-        return read(place, digest, now);
-      }
+    if (const auto value = read(*bucket, digest)) {
+      const FlowEntry entry = FlowValue(*value).entry();
+      return entry.expires.reached(now) ? std::nullopt : std::optional(entry);
     }
   }
   return std::nullopt;
 }
 
-std::optional<FlowEntry> FlowTable::read(const Place& place, FlowDigest digest, Tick now) {
-  // Pairs with the stores of the value: whoever sees a turn sees the digest emptied before it.
-  const uint64_t first = place.value.load(std::memory_order_acquire);
-  // Pairs with the store of the digest in write(): whoever sees a digest sees its turn.
-  const bool is_same = place.digest.load(std::memory_order_acquire) == digest.value();
-  const uint64_t value = place.value.load(std::memory_order_relaxed);
-  const FlowEntry entry = unpack(value);
-  if (!is_same || turn_of(first) != turn_of(value) || entry.expires.reached(now)) {
-    return std::nullopt;
+std::optional<uint64_t> FlowTable::read(const Bucket& bucket, const FlowDigest& digest) {
+  constexpr int kAttempts = 8;
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    // Pairs with the release in write(): who sees an even version sees what was written before it.
+    const uint32_t before = bucket.control.load(std::memory_order_acquire) / kOneVersion;
+    std::optional<uint64_t> found;
+    for (uint32_t hits = match_tags_portable(bucket, tag_of(digest)); hits != 0; hits &= hits - 1) {
+      const uint64_t value = bucket.values[std::countr_zero(hits)].load(std::memory_order_relaxed);
+      if (FlowValue(value).is_of(digest)) {
+        found = value;
+      }
+    }
+    // Pairs with the fence in write(): who saw a part of a change sees the odd version in front of it.
+    std::atomic_thread_fence(std::memory_order_acquire);
+    const uint32_t after = bucket.control.load(std::memory_order_relaxed) / kOneVersion;
+    if (before == after && before % 2 == 0) {
+      return found;
+    }
   }
-  return entry;
+  return std::nullopt;
 }
 
-FlowTable::Place* FlowTable::place_of(FlowDigest digest) const {
+FlowTable::Spot FlowTable::spot_of(const FlowDigest& digest) const {
   for (Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
-    for (Place& place : bucket->places) {
-      if (place.digest.load(std::memory_order_relaxed) == digest.value()) {
-        return &place;
+    for (uint32_t hits = match_tags_portable(*bucket, tag_of(digest)); hits != 0; hits &= hits - 1) {
+      const auto place = static_cast<size_t>(std::countr_zero(hits));
+      if (FlowValue(bucket->values[place].load(std::memory_order_relaxed)).is_of(digest)) {
+        return {bucket, place};
       }
     }
   }
-  return nullptr;
+  return {};
 }
 
-// An empty or expired place, in the emptier of the two buckets: filling one before the other would
-// refuse the first flow when the table is a third full. Else the opening entry that would expire
-// first; where no more entries may be opening, a new opening one can only take the place of another.
-FlowTable::Place* FlowTable::place_for_new(FlowDigest digest, bool may_add, Tick now) {
-  Place* empty = nullptr;
-  size_t most_empty = 0;
-  Place* replaceable = nullptr;
+// Empty, or expired. An expired opening entry counts among the opening ones until it is cleared, which
+// whoever takes the place does.
+std::optional<size_t> FlowTable::free_place(const Bucket& bucket, Tick now) {
+  for (size_t i = 0; i < kPlaces; ++i) {
+    if (bucket.tags[i].load(std::memory_order_relaxed) == 0 ||
+        FlowValue(bucket.values[i].load(std::memory_order_relaxed)).expires().reached(now)) {
+      return i;
+    }
+  }
+  return std::nullopt;
+}
+
+// The way to a free place, found breadth first: each step is a bucket that an entry of the bucket before
+// could move to.
+class FlowTable::Moves {
+ public:
+  // `behind`: also to where the sweep of this pass has been; the pass does not count then.
+  Moves(FlowTable& table, Tick now, bool behind) : table_(table), now_(now), behind_(behind) {}
+
+  Spot make_room(const FlowDigest& digest) {
+    add(table_.first_index(digest), kNone, 0);
+    add(table_.other_index(table_.first_index(digest), tag_of(digest)), kNone, 0);
+    for (size_t at = 0; at < size_; ++at) {
+      for (size_t place = 0; place < kPlaces; ++place) {
+        const Bucket& bucket = table_.buckets_[steps_[at].index];
+        const size_t to =
+            table_.other_index(steps_[at].index, bucket.tags[place].load(std::memory_order_relaxed));
+        if (!may_move(steps_[at].index, to)) {
+          continue;
+        }
+        if (const auto free = free_place(table_.buckets_[to], now_)) {
+          return move_along(at, place, {&table_.buckets_[to], *free});
+        }
+        add(to, at, place);
+      }
+    }
+    return {};
+  }
+
+ private:
+  static constexpr size_t kNone = ~size_t{0};
+  // Bounds what one insertion looks at: the ten buckets that its two lead to, and the fifty behind those.
+  static constexpr size_t kMost = 2 + 2 * kPlaces;
+  struct Step {
+    size_t index;   // of the bucket
+    size_t parent;  // the step before
+    size_t place;   // whose entry of that bucket would come here
+  };
+
+  void add(size_t index, size_t parent, size_t place) {
+    if (size_ < kMost) {
+      steps_[size_++] = {index, parent, place};
+    }
+  }
+
+  // Invariant 4.
+  bool may_move(size_t from, size_t to) const { return behind_ || !goes_behind(from, to); }
+  bool goes_behind(size_t from, size_t to) const {
+    return from >= table_.sweep_position_ && to < table_.sweep_position_;
+  }
+
+  // The last entry moves first, so that every entry is somewhere at any time. An entry that another step
+  // of the same way has moved meanwhile is no longer there: then the way ends where it got to.
+  Spot move_along(size_t at, size_t place, Spot free) {
+    for (;;) {
+      const Spot from{&table_.buckets_[steps_[at].index], place};
+      const uint32_t tag = from.bucket->tags[place].load(std::memory_order_relaxed);
+      if (&table_.buckets_[table_.other_index(steps_[at].index, tag)] != free.bucket) {
+        return {};
+      }
+      const auto to = static_cast<size_t>(free.bucket - table_.buckets_.data());
+      table_.moved_behind_ |= goes_behind(steps_[at].index, to);
+      table_.clear(free);
+      table_.move(from, free);
+      free = from;
+      if (steps_[at].parent == kNone) {
+        return free;
+      }
+      place = steps_[at].place;
+      at = steps_[at].parent;
+    }
+  }
+
+  FlowTable& table_;
+  Tick now_;
+  bool behind_;
+  std::array<Step, kMost> steps_;
+  size_t size_ = 0;
+};
+
+FlowTable::Spot FlowTable::make_room(const FlowDigest& digest, Tick now) {
+  for (Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
+    if (const auto place = free_place(*bucket, now)) {
+      return {bucket, *place};
+    }
+  }
+  // Above that nearly every way is a dead end, and a flood would have each of its packets find that out.
+  if (size() > capacity() - capacity() / 8) {
+    return {};
+  }
+  const Spot spot = Moves(*this, now, false).make_room(digest);
+  return spot.bucket != nullptr ? spot : Moves(*this, now, true).make_room(digest);
+}
+
+// The opening entry of either bucket that would expire first. Under a flood many expire at the same tick: of
+// those in one bucket it is the one written longest ago, and of two buckets that of the one with more of
+// them, whose oldest is older, so that a client's outlives its round trip.
+FlowTable::Spot FlowTable::opening_to_replace(const FlowDigest& digest, Tick now) const {
+  Spot spot;
   Duration least_left = Duration::max();
+  size_t most_opening = 0;
   for (Bucket* bucket : {&first_bucket(digest), &second_bucket(digest)}) {
-    size_t empty_here = 0;
-    Place* last_empty = nullptr;
-    for (Place& place : bucket->places) {
-      const bool is_used = place.digest.load(std::memory_order_relaxed) != 0;
-      const FlowEntry entry = unpack(place.value.load(std::memory_order_relaxed));
-      const bool opens = entry.state == FlowState::kOpening;
-      if (!is_used || (entry.expires.reached(now) && !opens)) {
-        ++empty_here;
-        last_empty = &place;
-      } else if (opens && entry.expires.left(now) < least_left) {
-        replaceable = &place;
-        least_left = entry.expires.left(now);
+    const size_t oldest = bucket->control.load(std::memory_order_relaxed) / kOneVersion / 2 % kPlaces;
+    Spot here;
+    Duration left_here = Duration::max();
+    size_t opening_here = 0;
+    for (size_t step = 0; step < kPlaces; ++step) {
+      const size_t i = (oldest + step) % kPlaces;
+      const FlowValue value(bucket->values[i].load(std::memory_order_relaxed));
+      if (bucket->tags[i].load(std::memory_order_relaxed) == 0 || value.state() != FlowState::kOpening) {
+        continue;
+      }
+      ++opening_here;
+      if (value.expires().left(now) < left_here) {
+        here = {bucket, i};
+        left_here = value.expires().left(now);
       }
     }
-    if (empty_here > most_empty) {
-      most_empty = empty_here;
-      empty = last_empty;
+    if (left_here < least_left || (left_here == least_left && opening_here > most_opening)) {
+      spot = here;
+      least_left = left_here;
+      most_opening = opening_here;
     }
   }
-  return may_add && empty != nullptr ? empty : replaceable;
+  return spot;
 }
 
-bool FlowTable::store(FlowDigest digest, const FlowEntry& entry, Tick now) {
-  Place* place = place_of(digest);
-  if (place != nullptr && unpack(place->value.load(std::memory_order_relaxed)).expires.reached(now)) {
-    clear(*place);  // as good as empty: the flow begins anew
-    place = nullptr;
-  }
-  if (place != nullptr) {
-    const uint64_t value = place->value.load(std::memory_order_relaxed);
-    const FlowState before = unpack(value).state;
-    const bool one_more_opens = entry.state == FlowState::kOpening && before != FlowState::kOpening;
-    if (one_more_opens && opening() >= capacity() / 2) {
-      return false;
+// Both buckets of a flow may be without an opening entry though the table has its fill of them: one of a
+// bucket nearby gives way then. Where a bucket lies says nothing of its flows, so it is anyone's.
+bool FlowTable::clear_opening_near(size_t index) {
+  constexpr size_t kLook = 8;
+  for (size_t step = 1; step <= kLook; ++step) {
+    Bucket& bucket = buckets_[(index + step) & mask_];
+    for (size_t i = 0; i < kPlaces; ++i) {
+      if (bucket.tags[i].load(std::memory_order_relaxed) != 0 &&
+          FlowValue(bucket.values[i].load(std::memory_order_relaxed)).state() == FlowState::kOpening) {
+        clear({&bucket, i});
+        return true;
+      }
     }
-    count(before, -1);
-    count(entry.state, 1);
-    place->value.store(pack(entry, turn_of(value)), std::memory_order_release);
-    return true;
   }
-  const bool may_add = entry.state != FlowState::kOpening || opening() < capacity() / 2;
-  place = place_for_new(digest, may_add, now);
-  if (place == nullptr) {
+  return false;
+}
+
+bool FlowTable::store(const FlowDigest& digest, const FlowEntry& entry, Tick now) {
+  const Spot spot = spot_of(digest);
+  if (spot.bucket == nullptr) {
+    return insert(digest, entry, now);
+  }
+  const FlowValue before(spot.bucket->values[spot.place].load(std::memory_order_relaxed));
+  if (before.expires().reached(now)) {
+    clear(spot);  // as good as empty: the flow begins anew
+    return insert(digest, entry, now);
+  }
+  const bool one_more_opens = entry.state == FlowState::kOpening && before.state() != FlowState::kOpening;
+  if (one_more_opens && opening() >= capacity() / 2) {
     return false;
   }
-  clear(*place);
-  write(*place, digest, entry);
+  count(before.state(), -1);
+  count(entry.state, 1);
+  spot.bucket->values[spot.place].store(FlowValue(digest, entry, before.displaced()).bits(),
+                                        std::memory_order_relaxed);
   return true;
 }
 
-void FlowTable::erase(FlowDigest digest) {
-  if (Place* place = place_of(digest); place != nullptr) {
-    clear(*place);
+bool FlowTable::insert(const FlowDigest& digest, const FlowEntry& entry, Tick now) {
+  const bool may_add = entry.state != FlowState::kOpening || opening() < capacity() / 2;
+  if (may_add) {
+    // Mostly there is an empty place in the first bucket, and nothing more to it.
+    Bucket& bucket = first_bucket(digest);
+    for (size_t i = 0; i < kPlaces; ++i) {
+      if (bucket.tags[i].load(std::memory_order_relaxed) == 0) {
+        write({&bucket, i}, tag_of(digest), FlowValue(digest, entry, false).bits());
+        count(entry.state, 1);
+        return true;
+      }
+    }
+  }
+  return insert_with_effort(digest, entry, may_add, now);
+}
+
+bool FlowTable::insert_with_effort(const FlowDigest& digest, const FlowEntry& entry, bool may_add, Tick now) {
+  Spot spot = may_add ? make_room(digest, now) : Spot{};
+  if (spot.bucket == nullptr) {
+    // Where no more entries may be opening, a new one can only take the place of another.
+    spot = opening_to_replace(digest, now);
+  }
+  if (spot.bucket == nullptr && !may_add && clear_opening_near(first_index(digest))) {
+    spot = make_room(digest, now);
+  }
+  if (spot.bucket == nullptr) {
+    return false;
+  }
+  put(spot, digest, entry);
+  return true;
+}
+
+void FlowTable::erase(const FlowDigest& digest) {
+  if (const Spot spot = spot_of(digest); spot.bucket != nullptr) {
+    clear(spot);
   }
 }
 
-// Each release pairs with an acquire in read(): the value goes behind the emptied digest of clear(), the
-// digest behind the value.
-void FlowTable::write(Place& place, FlowDigest digest, const FlowEntry& entry) {
-  const uint64_t turn = turn_of(place.value.load(std::memory_order_relaxed) + kOneTurn);
-  place.value.store(pack(entry, turn), std::memory_order_release);
-  place.digest.store(digest.value(), std::memory_order_release);
+void FlowTable::put(const Spot& spot, const FlowDigest& digest, const FlowEntry& entry) {
+  clear(spot);
+  const bool displaced = spot.bucket != &first_bucket(digest);
+  if (displaced) {
+    count_overflow(first_bucket(digest), 1);
+  }
+  write(spot, tag_of(digest), FlowValue(digest, entry, displaced).bits());
   count(entry.state, 1);
 }
 
-void FlowTable::clear(Place& place) {
-  if (place.digest.load(std::memory_order_relaxed) == 0) {
+// Another flow's tag and value in a place.
+void FlowTable::write(const Spot& spot, uint32_t tag, uint64_t value) {
+  std::atomic<uint32_t>& control = spot.bucket->control;
+  const uint32_t before = control.load(std::memory_order_relaxed);
+  control.store(before + kOneVersion, std::memory_order_relaxed);
+  // Both pair with read(): the odd version is seen before any of what follows, the even one after it.
+  std::atomic_thread_fence(std::memory_order_release);
+  spot.bucket->tags[spot.place].store(tag, std::memory_order_relaxed);
+  spot.bucket->values[spot.place].store(value, std::memory_order_relaxed);
+  // Half the version, modulo the places, is the place after the one that was written last.
+  const auto written = static_cast<uint32_t>(spot.place + 1);
+  const auto behind = static_cast<uint32_t>(written + kPlaces - before / kOneVersion / 2 % kPlaces) % kPlaces;
+  const uint32_t changes = behind == 0 ? uint32_t{kPlaces} : behind;
+  control.store(before + 2 * changes * kOneVersion, std::memory_order_release);
+}
+
+void FlowTable::clear(const Spot& spot) {
+  const uint32_t tag = spot.bucket->tags[spot.place].load(std::memory_order_relaxed);
+  if (tag == 0) {
     return;
   }
-  count(unpack(place.value.load(std::memory_order_relaxed)).state, -1);
-  place.digest.store(0, std::memory_order_relaxed);
+  const FlowValue value(spot.bucket->values[spot.place].load(std::memory_order_relaxed));
+  if (value.displaced()) {
+    const auto index = static_cast<size_t>(spot.bucket - buckets_.data());
+    count_overflow(buckets_[other_index(index, tag)], -1);
+  }
+  count(value.state(), -1);
+  // The value stays: who still reads the tag reads what belongs to it.
+  spot.bucket->tags[spot.place].store(0, std::memory_order_relaxed);
+}
+
+// The entry is in both places for a moment, so that a reader who goes from its first bucket to its second
+// finds it in one of them, unless it moves the other way just then.
+void FlowTable::move(const Spot& from, const Spot& to) {
+  const uint32_t tag = from.bucket->tags[from.place].load(std::memory_order_relaxed);
+  const uint64_t value = from.bucket->values[from.place].load(std::memory_order_relaxed);
+  const bool was_displaced = FlowValue(value).displaced();
+  if (!was_displaced) {
+    count_overflow(*from.bucket, 1);
+  }
+  write(to, tag, value ^ FlowValue::kDisplaced);
+  from.bucket->tags[from.place].store(0, std::memory_order_relaxed);
+  if (was_displaced) {
+    count_overflow(*to.bucket, -1);
+  }
+}
+
+// A count that has reached its limit is not known any more, and stays. Released like the version that it
+// lies beside: who reads that version from this store must see what was written before it, too.
+void FlowTable::count_overflow(Bucket& bucket, int change) {
+  const uint32_t control = bucket.control.load(std::memory_order_relaxed);
+  if ((control & kOverflowMask) != kOverflowMask) {
+    bucket.control.store(control + static_cast<uint32_t>(change), std::memory_order_release);
+  }
 }
 
 void FlowTable::count(FlowState state, int change) {

@@ -70,6 +70,11 @@ struct alignas(32) TrafficCounters {
   Counter packets;
   Counter bytes;  // of IP packets as received
   Counter new_flows;
+
+  void count(uint32_t packet_bytes) {
+    packets.add(1);
+    bytes.add(packet_bytes);
+  }
 };
 static_assert(sizeof(TrafficCounters) == 32);
 

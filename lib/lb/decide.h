@@ -6,7 +6,7 @@
 
 namespace maglb {
 
-inline void drop(Batch& batch, uint32_t i, WorkerContext& worker, DropReason reason) {
+inline void drop(Batch& batch, size_t i, WorkerContext& worker, DropReason reason) {
   batch.verdicts[i] = Verdict::kDrop;
   worker.counters.drop(reason);
 }

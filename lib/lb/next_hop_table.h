@@ -32,20 +32,32 @@ class NextHopTable {
 
   // REQUIRES of all: index < limit().
   void set(uint32_t index, const NextHop& next_hop) {
-    uint64_t word = uint64_t{next_hop.port} << 48 | kResolved;
-    std::memcpy(&word, next_hop.mac.bytes.data(), 6);
-    words_[index].store(word, std::memory_order_relaxed);
+    words_[index].store(next_hop.mac.word() | uint64_t{next_hop.port} << 48 | kResolved,
+                        std::memory_order_relaxed);
   }
   void clear(uint32_t index) { words_[index].store(0, std::memory_order_relaxed); }
+  // For the packet path: the word taken apart where it is used.
+  class Word {
+   public:
+    explicit Word(uint64_t bits) : bits_(bits) {}
+    bool is_resolved() const { return (bits_ & kResolved) != 0; }
+    uint8_t port() const { return static_cast<uint8_t>(bits_ >> 48); }
+    uint64_t mac() const { return bits_ & 0xffffffffffff; }  // as MacAddress::word()
+
+   private:
+    uint64_t bits_;
+  };
+  Word word(uint32_t index) const { return Word(words_[index].load(std::memory_order_relaxed)); }
   // Nothing while it is not resolved.
   std::optional<NextHop> get(uint32_t index) const {
-    const uint64_t word = words_[index].load(std::memory_order_relaxed);
-    if ((word & kResolved) == 0) {
+    const Word found = word(index);
+    if (!found.is_resolved()) {
       return std::nullopt;
     }
     NextHop next_hop;
-    std::memcpy(next_hop.mac.bytes.data(), &word, 6);
-    next_hop.port = static_cast<uint8_t>(word >> 48);
+    const uint64_t mac = found.mac();
+    std::memcpy(next_hop.mac.bytes.data(), &mac, 6);
+    next_hop.port = found.port();
     return next_hop;
   }
 

@@ -1,7 +1,6 @@
 #include "lib/lb/parse_stage.h"
 
 #include "lib/lb/decide.h"
-#include "lib/net/wire.h"
 
 namespace maglb {
 namespace {
@@ -11,9 +10,14 @@ bool for_this_port(const Packet& packet, const PortView& port) {
   return port.any_mac ? !destination.is_multicast() : destination == port.mac;
 }
 
-void parse_one(Batch& batch, uint32_t i, WorkerContext& worker) {
+}  // namespace
+
+void parse_uncommon(Batch& batch, size_t i, WorkerContext& worker) {
+  if (batch.verdicts[i] != Verdict::kPending) {
+    return;
+  }
   const Packet& packet = batch.packets[i];
-  ParsedFrame& parsed = batch.parsed[i];
+  ParsedFrame& parsed = batch.notes[i].parsed;
   parsed = ParsedFrame{};
   if (packet.length >= sizeof(EthernetHeader) && !for_this_port(packet, worker.ports[packet.in_port])) {
     batch.verdicts[i] = Verdict::kKernel;
@@ -34,19 +38,6 @@ void parse_one(Batch& batch, uint32_t i, WorkerContext& worker) {
       return drop(batch, i, worker, DropReason::kBadIpChecksum);
     case ParseStatus::kBadL4Header:
       return drop(batch, i, worker, DropReason::kBadL4Header);
-  }
-}
-
-}  // namespace
-
-void parse(Batch& batch, WorkerContext& worker) {
-  for (uint32_t i = 0; i < batch.size; ++i) {
-    __builtin_prefetch(batch.packets[i].data);
-  }
-  for (uint32_t i = 0; i < batch.size; ++i) {
-    if (batch.verdicts[i] == Verdict::kPending) {
-      parse_one(batch, i, worker);
-    }
   }
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory_resource>
 #include <vector>
 
 #include "lib/base/siphash.h"
@@ -17,8 +18,9 @@ namespace maglb {
 class SourceBudget {
  public:
   // Of each bucket. REQUIRES: as TokenBucket.
-  SourceBudget(uint64_t rate_per_second, uint64_t burst)
-      : buckets_(kBuckets, TokenBucket(rate_per_second, burst)) {}
+  SourceBudget(uint64_t rate_per_second, uint64_t burst,
+               std::pmr::memory_resource* memory = std::pmr::get_default_resource())
+      : buckets_(kBuckets, TokenBucket(rate_per_second, burst), memory) {}
 
   // As TokenBucket::take(), for that source.
   bool take(const SipKey& key, const IpAddress& source, Time now) {
@@ -27,7 +29,7 @@ class SourceBudget {
 
  private:
   static constexpr size_t kBuckets = 256;
-  std::vector<TokenBucket> buckets_;
+  std::pmr::vector<TokenBucket> buckets_;
 };
 
 }  // namespace maglb

@@ -1,13 +1,13 @@
 #include "lib/lb/track.h"
 
-#include "lib/lb/decide.h"
 #include "lib/net/wire.h"
 #include "lib/snapshot/view/validate.h"
 
 namespace maglb {
 namespace {
 
-static_assert(kLongestTimeout <= kMaxFlowTimeout);
+static_assert(kLongestTimeout <= Deadline::kLongest);
+static_assert(ServiceTimeouts::kStates == kFlowStates);
 
 // One packet with all that the rules ask about.
 struct Case {
@@ -45,7 +45,8 @@ FlowState state_after(const Case& c, FlowState before) {
 }
 
 FlowEntry entry_of(const Case& c, uint16_t place, FlowState state) {
-  return {{c.pool.number, place}, state, Tick::after(c.now, timeout_of(c.service, state))};
+  const Duration timeout = timeout_of(c.service, state);
+  return {{c.pool.number, place}, state, Deadline::after(c.now, timeout + ServiceTimeouts::margin(timeout))};
 }
 
 bool store(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
@@ -61,13 +62,15 @@ void count_new_flow(const Case& c, WorkerContext& worker, const BackendView& bac
   worker.counters.backends[backend.counter].new_flows.add(1);
 }
 
-// The flow stays where it is; its entry moves on. Written only when something changed, so that a busy
-// flow does not dirty its line with every packet.
+// The flow stays where it is; its entry moves on. Written only when the state changes or less than the
+// timeout is left, so that a busy flow does not dirty its line with every packet.
 const BackendView* keep(const Case& c, WorkerContext& worker, const FlowEntry& entry,
                         const BackendView* backend, bool is_foreign) {
-  const FlowEntry next = entry_of(c, entry.backend.place, state_after(c, entry.state));
-  if (next != entry || is_foreign) {
-    store(c, worker, next);
+  const FlowState state = state_after(c, entry.state);
+  const bool is_due =
+      entry.expires.units_left(c.tick) <= c.service.timeouts.renew_units[static_cast<size_t>(state)];
+  if (state != entry.state || is_due || is_foreign) {
+    store(c, worker, entry_of(c, entry.backend.place, state));
   }
   return backend;
 }
@@ -99,17 +102,24 @@ const BackendView* schedule(const Case& c, WorkerContext& worker) {
     return nullptr;
   }
   const BackendView& backend = c.pool.backends[place];
-  if (c.service.track_flows && !c.is_reset() && store(c, worker, entry_of(c, place, FlowState::kOpening))) {
-    worker.counters.count(Event::kFlowsCreated);
-    count_new_flow(c, worker, backend);
+  if (!c.service.track_flows || c.is_reset()) {
+    return &backend;
   }
+  if (!worker.flows.insert(c.digest, entry_of(c, place, FlowState::kOpening), c.tick)) {
+    worker.counters.count(Event::kFlowsNotStored);
+    return &backend;
+  }
+  worker.counters.count(Event::kFlowsCreated);
+  count_new_flow(c, worker, backend);
   return &backend;
 }
 
+// Another worker may know the flow, unless the packet opens one.
+bool may_be_known_elsewhere(const Case& c, const WorkerContext& worker) {
+  return worker.tables.size() > 1 && !c.is_syn();
+}
+
 std::optional<FlowEntry> find_in_other_tables(const Case& c, WorkerContext& worker) {
-  if (worker.tables.size() < 2 || c.is_syn()) {
-    return std::nullopt;
-  }
   if (!worker.foreign_budget.take(c.now)) {
     worker.counters.count(Event::kForeignLookupsSuppressed);
     return std::nullopt;
@@ -135,7 +145,10 @@ const BackendView* follow(const Case& c, WorkerContext& worker, const FlowEntry&
 
 // Another worker's entry is adopted by what is stored for this packet. It is never copied as it is: one
 // that does not hold could bring back the name of a backend that the own sweep has already cleared.
-[[gnu::noinline]] const BackendView* track_unknown(const Case& c, WorkerContext& worker) {
+const BackendView* track_unknown(const Case& c, WorkerContext& worker) {
+  if (!may_be_known_elsewhere(c, worker)) {
+    return schedule(c, worker);
+  }
   const auto foreign = find_in_other_tables(c, worker);
   if (!foreign) {
     return schedule(c, worker);
@@ -147,32 +160,7 @@ const BackendView* follow(const Case& c, WorkerContext& worker, const FlowEntry&
   return backend;
 }
 
-const BackendView* track_one(const Case& c, WorkerContext& worker) {
-  if (!c.service.track_flows) {
-    return schedule(c, worker);
-  }
-  const auto entry = worker.flows.find(c.digest, c.tick);
-  if (!entry) {
-    return track_unknown(c, worker);
-  }
-  return follow(c, worker, *entry, false);
-}
-
 }  // namespace
-
-Duration timeout_of(const ServiceView& service, FlowState state) {
-  switch (state) {
-    case FlowState::kOpening:
-      return service.opening_timeout;
-    case FlowState::kEstablished:
-      return service.established_timeout;
-    case FlowState::kClosing:
-      return service.closing_timeout;
-    case FlowState::kUdp:
-      return service.udp_timeout;
-  }
-  return service.opening_timeout;
-}
 
 bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn, bool is_tcp,
                  bool keep_on_failure) {
@@ -190,6 +178,9 @@ bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn
 }
 
 bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot) {
+  if (!snapshot.has_removed()) {
+    return true;
+  }
   const PoolView* pool = snapshot.pool(entry.backend.pool);
   const BackendView* backend = pool == nullptr ? nullptr : Snapshot::backend(*pool, entry.backend.place);
   if (backend == nullptr) {
@@ -198,26 +189,27 @@ bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot) {
   return backend->state != PlaceState::kRemoved || pool->keep_on_failure;
 }
 
-void track(Batch& batch, WorkerContext& worker, Time now) {
-  const Tick tick = Tick::at(now);
-  for (uint32_t i = 0; i < batch.size; ++i) {
-    if (batch.verdicts[i] == Verdict::kPending) {
-      batch.digests[i] = FlowDigest::of(worker.flow_key, batch.parsed[i].key, batch.services[i]->id);
-      worker.flows.prefetch(batch.digests[i]);
-    }
+const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& worker, Time now,
+                                  const std::atomic<uint64_t>* found) {
+  const ParsedFrame& parsed = batch.notes[i].parsed;
+  const Case c{*batch.notes[i].service,
+               *batch.notes[i].pool,
+               batch.notes[i].digest,
+               parsed.key,
+               parsed.tcp_flags,
+               now,
+               Tick::at(now)};
+  if (!c.service.track_flows) {
+    return schedule(c, worker);
   }
-  for (uint32_t i = 0; i < batch.size; ++i) {
-    if (batch.verdicts[i] != Verdict::kPending) {
-      continue;
+  if (found != nullptr) {
+    const FlowEntry entry = FlowValue(found->load(std::memory_order_relaxed)).entry();
+    if (!entry.expires.reached(c.tick)) {
+      return follow(c, worker, entry, false);
     }
-    const ParsedFrame& parsed = batch.parsed[i];
-    const Case c{
-        *batch.services[i], *batch.pools[i], batch.digests[i], parsed.key, parsed.tcp_flags, now, tick};
-    batch.backends[i] = track_one(c, worker);
-    if (batch.backends[i] == nullptr) {
-      drop(batch, i, worker, DropReason::kNoBackend);
-    }
+    worker.flows.erase(c.digest);  // as good as none: the flow begins anew
   }
+  return track_unknown(c, worker);
 }
 
 }  // namespace maglb

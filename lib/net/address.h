@@ -37,6 +37,8 @@ struct IpAddress {
     std::memcpy(wire.bytes, bytes.data() + 12, 4);
     return wire;
   }
+  // The last eight bytes, as they lie in memory: what mostly tells two addresses apart.
+  uint64_t low() const { return load_le64(bytes.data() + 8); }
   bool is_unspecified() const;
   bool is_multicast() const;
   bool is_loopback() const;
@@ -49,6 +51,17 @@ struct IpAddress {
 
 static_assert(sizeof(IpAddress) == 16);
 
+// For the standard's containers, over addresses that are the operator's own: an adversary can choose
+// which to look for, not which are there.
+struct IpAddressHash {
+  size_t operator()(const IpAddress& address) const {
+    const uint64_t h =
+        (load_le64(address.bytes.data()) * 0x9e3779b97f4a7c15 ^ load_le64(address.bytes.data() + 8)) *
+        0xbf58476d1ce4e5b9;
+    return h ^ (h >> 32);
+  }
+};
+
 struct MacAddress {
   std::array<uint8_t, 6> bytes = {};
 
@@ -56,6 +69,9 @@ struct MacAddress {
   static Result<MacAddress> parse(std::string_view text);
   std::string to_string() const;
   bool is_multicast() const { return (bytes[0] & 1) != 0; }
+  // The six bytes in the low 48 bits, the first lowest: as a frame's bytes are loaded. Nothing is built
+  // in memory, which a wider load behind it would have to wait for.
+  uint64_t word() const { return load_le32(&bytes[0]) | uint64_t{load_le16(&bytes[4])} << 32; }
 
   friend constexpr bool operator==(const MacAddress&, const MacAddress&) = default;
 };

@@ -6,6 +6,11 @@
 
 namespace maglb {
 
+// A flow's entry has 15 bits for each. Twice as many places as a pool may have backends, so that all of
+// them can be replaced at once.
+inline constexpr uint32_t kMaxPoolNumbers = 1u << 15;
+inline constexpr uint32_t kMaxPlaces = 1u << 15;
+
 struct BackendId {
   uint16_t pool = 0;
   uint16_t place = 0;

@@ -17,6 +17,7 @@ struct EthernetHeader {
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
+inline constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
 
 // RFC 791.
 struct Ipv4Header {
@@ -38,11 +39,30 @@ struct Ipv4Header {
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 
+// RFC 8200.
+struct Ipv6Header {
+  uint8_t version_class = 0x60;  // version 4 bits, upper half of the traffic class
+  uint8_t class_flow = 0;        // lower half of the traffic class, upper bits of the flow label
+  Be16 flow;
+  Be16 payload_length;
+  uint8_t next_header = 0;
+  uint8_t hop_limit = 0;
+  IpAddress source;
+  IpAddress destination;
+
+  uint8_t version() const { return version_class >> 4; }
+  uint8_t traffic_class() const {
+    return static_cast<uint8_t>((version_class & 0x0f) << 4 | class_flow >> 4);
+  }
+};
+static_assert(sizeof(Ipv6Header) == 40 && alignof(Ipv6Header) == 1);
+
 inline constexpr uint16_t kIpv4DontFragment = 0x4000;
 inline constexpr uint8_t kProtocolIcmp = 1;
 inline constexpr uint8_t kProtocolIpip = 4;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIpv6 = 41;
 
 // RFC 9293.
 struct TcpHeader {

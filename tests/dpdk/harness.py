@@ -28,7 +28,7 @@ def eventually(question, what):
 class Dataplane:
     """One instance with a folder, a socket and a log of its own. `namespace`: where it runs."""
 
-    def __init__(self, ports, workers="[1]", namespace=None, extra="", options=(), flow_entries=4096):
+    def __init__(self, ports, workers="[1]", namespace=None, extra="", flow_entries=4096, options=()):
         self.folder = tempfile.mkdtemp(prefix=f"maglb-dpdk-{os.getpid()}-")
         self.socket = f"{self.folder}/dataplane.sock"
         self.namespace = namespace

@@ -173,3 +173,15 @@ def test_says_what_is_wrong_with_the_machine(tmp_path):
     assert "port a: buffers 1024 are fewer than the 8191 that AF_XDP takes" in refused(
         tmp_path, cores + "ports: [{name: a, device: \"net_af_xdp0,iface=lo\", buffers: 1024}]\n")
     assert "dataplane.yaml:2:" in refused(tmp_path, cores + "ports: [{name: a, device: net_null0, mtu: 1}]\n")
+
+
+def test_refuses_instructions_that_there_are_not(tmp_path, monkeypatch):
+    monkeypatch.setenv("MAGLB_ISA", "sse9")
+    assert refused(tmp_path, "no: configuration\n") == (
+        "maglb-dataplane: MAGLB_ISA: sse9 is none of baseline, avx2, avx512\n")
+
+
+def test_says_which_instructions_it_uses(monkeypatch):
+    monkeypatch.setenv("MAGLB_ISA", "baseline")
+    with Dataplane("  - {name: uplink, device: net_null0, next_hop_mac: \"02:00:00:00:00:01\"}\n") as dataplane:
+        eventually(lambda: "baseline instructions" in dataplane.log(), "the start-up line")

@@ -24,8 +24,8 @@ class Socket {
   }
 
  private:
-  static constexpr size_t kBytes = 1 << 20;
-  std::unique_ptr<std::byte[]> room_ = std::make_unique<std::byte[]>(kBytes);
+  static constexpr size_t kBytes = 48 << 20;  // two workers' tables of 16 MiB, the smallest there are
+  std::unique_ptr<std::byte[]> room_ = std::make_unique_for_overwrite<std::byte[]>(kBytes);
   std::pmr::monotonic_buffer_resource packed_{room_.get(), kBytes, std::pmr::null_memory_resource()};
 };
 
@@ -66,7 +66,7 @@ class WorkerMemory : public testing::Test {
   std::array<PortView, 2> ports_;
   std::atomic<const Snapshot*> published_{nullptr};
   Worker::Shared shared_{
-      TscClock(1'000'000'000), grace_, stop_, next_hops_, ports_, {}, {}, kServices, kBackends,
+      TscClock(1'000'000'000), grace_, stop_, next_hops_, ports_, {}, {}, {}, kServices, kBackends,
       IdlePolicy::kPoll};
   std::vector<Worker::Owner> workers_;
   std::vector<const FlowTable*> tables_;

@@ -1,6 +1,6 @@
-// A balancer of one pool on the bench: two services on it (tcp/80 by ipip, udp/53 and tcp/81 by l2), two
-// ports and as many workers as asked. The snapshot is put together by hand, so that a test may set any
-// state of a backend and any table.
+// A balancer of one pool on the bench: services of both families on it (tcp/80 by ipip, udp/53 and tcp/81
+// by l2), two ports and as many workers as asked. The snapshot is put together by hand, so that a test may
+// set any state of a backend and any table.
 #pragma once
 
 #include <algorithm>
@@ -40,18 +40,22 @@ class Rig {
       counters_.push_back(std::make_unique<WorkerCounters>(8, kBackends));
     }
     for (size_t i = 0; i < workers; ++i) {
-      workers_.push_back(std::make_unique<WorkerContext>(WorkerContext{
-          *tables_[i], views_, *counters_[i], next_hops, ports, SipKey{1, 2}, address(10, 0, 0, 2)}));
+      workers_.push_back(std::make_unique<WorkerContext>(
+          WorkerContext{*tables_[i], views_, *counters_[i], next_hops, ports, SipKey{1, 2},
+                        address(10, 0, 0, 2), IpAddress::parse("2001:db8::2").value()}));
     }
     publish();
   }
 
   // What the next publish() shows.
   std::array<PlaceState, kBackends> states{};
+  std::array<IpAddress, kBackends> addresses{address(10, 0, 1, 11), address(10, 0, 1, 12),
+                                             address(10, 0, 1, 13), address(10, 0, 1, 14)};
   std::vector<uint16_t> slots = {0};
   bool keep_on_failure = false;
   bool track_flows = true;
   uint32_t first_service_id = 1;
+  std::array<int, kFlowStates> timeouts{10, 900, 5, 60};  // seconds, by FlowState
 
   void publish() {
     auto* const memory = std::pmr::get_default_resource();
@@ -60,13 +64,15 @@ class Rig {
     pool->keep_on_failure = keep_on_failure;
     pool->slots.assign(slots.begin(), slots.end());
     for (uint16_t i = 0; i < kBackends; ++i) {
-      pool->backends.push_back({address(10, 0, 1, static_cast<uint8_t>(11 + i)), i,
-                                static_cast<uint32_t>(kBackends + i), i, states[i]});
+      pool->backends.push_back({addresses[i], i, static_cast<uint32_t>(kBackends + i), i, states[i]});
     }
-    auto index = std::make_shared<ServiceIndex>(memory);
-    add_service(*index, 0, Protocol::kTcp, 80, ForwardMode::kIpip);
-    add_service(*index, 1, Protocol::kUdp, 53, ForwardMode::kL2);
-    add_service(*index, 2, Protocol::kTcp, 81, ForwardMode::kL2);
+    std::vector<ServiceIndex::Service> services;
+    for (const IpAddress& to : {address(198, 51, 100, 1), IpAddress::parse("2001:db8:100::1").value()}) {
+      services.push_back(service(0, to, Protocol::kTcp, 80, ForwardMode::kIpip));
+      services.push_back(service(1, to, Protocol::kUdp, 53, ForwardMode::kL2));
+      services.push_back(service(2, to, Protocol::kTcp, 81, ForwardMode::kL2));
+    }
+    auto index = std::make_shared<ServiceIndex>(services, memory);
     Snapshot::Pools pools(memory);
     pools.resize(2);
     pools[1] = pool;
@@ -129,7 +135,9 @@ class Rig {
   std::array<PortView, 2> ports;
 
  private:
-  void add_service(ServiceIndex& index, uint32_t number, Protocol protocol, uint16_t port, ForwardMode mode) {
+  // Both families' have the same id and counter.
+  ServiceIndex::Service service(uint32_t number, const IpAddress& to, Protocol protocol, uint16_t port,
+                                ForwardMode mode) const {
     ServiceView view;
     view.id = first_service_id + number;
     view.counter = number;
@@ -137,11 +145,10 @@ class Rig {
     view.forward = mode;
     view.keep_on_failure = keep_on_failure;
     view.track_flows = track_flows;
-    view.opening_timeout = std::chrono::seconds(10);
-    view.established_timeout = std::chrono::seconds(900);
-    view.closing_timeout = std::chrono::seconds(5);
-    view.udp_timeout = std::chrono::seconds(60);
-    index.add(address(198, 51, 100, 1), protocol, Be16(port), view);
+    for (size_t state = 0; state < kFlowStates; ++state) {
+      view.timeouts.set(state, std::chrono::seconds(timeouts[state]));
+    }
+    return {to, protocol, Be16(port), view};
   }
 
   std::vector<std::vector<FlowTable::Bucket>> buckets_;

@@ -56,7 +56,10 @@ class Frame {
   Frame& tos(uint8_t value) { return set(tos_, value); }
   Frame& ttl(uint8_t value) { return set(ttl_, value); }
 
-  Bytes bytes() const {
+  Bytes bytes() const { return is_v6_ ? bytes_v6() : bytes_v4(); }
+
+ private:
+  Bytes bytes_v4() const {
     const size_t header = protocol_ == 6 ? 20 : 8;
     Bytes frame(14 + 20 + header + payload_ + padding_, 0);
     std::copy(destination_mac_.begin(), destination_mac_.end(), frame.begin());
@@ -72,28 +75,51 @@ class Frame {
     std::copy_n(source_.address, 4, frame.begin() + 26);
     std::copy_n(destination_.address, 4, frame.begin() + 30);
     write16(frame, 24, checksum_of(frame.data() + 14, 20));
-    write16(frame, 34, source_.port);
-    write16(frame, 36, destination_.port);
-    if (protocol_ == 6) {
-      frame[46] = 0x50;
-      frame[47] = flags_;
-    } else {
-      write16(frame, 38, 8 + payload_);
-    }
-    for (size_t i = 0; i < payload_; ++i) {
-      frame[34 + header + i] = static_cast<uint8_t>(i * 7 + 1);
-    }
-    std::fill_n(frame.end() - static_cast<std::ptrdiff_t>(padding_), padding_, uint8_t{0xee});
+    fill_l4(frame, 34);
     return frame;
   }
 
- private:
+  // RFC 8200; tos is the traffic class, ttl the hop limit.
+  Bytes bytes_v6() const {
+    const size_t header = protocol_ == 6 ? 20 : 8;
+    Bytes frame(14 + 40 + header + payload_ + padding_, 0);
+    std::copy(destination_mac_.begin(), destination_mac_.end(), frame.begin());
+    std::copy(source_mac_.begin(), source_mac_.end(), frame.begin() + 6);
+    write16(frame, 12, 0x86dd);
+    write16(frame, 14, 0x6000u | size_t{tos_} << 4 | 0x5);  // and some bits of a flow label
+    write16(frame, 16, 0x4321);
+    write16(frame, 18, header + payload_);
+    frame[20] = protocol_;
+    frame[21] = ttl_;
+    std::copy_n(source_.address, 16, frame.begin() + 22);
+    std::copy_n(destination_.address, 16, frame.begin() + 38);
+    fill_l4(frame, 54);
+    return frame;
+  }
+
+  void fill_l4(Bytes& frame, size_t at) const {
+    write16(frame, at, source_.port);
+    write16(frame, at + 2, destination_.port);
+    if (protocol_ == 6) {
+      frame[at + 12] = 0x50;
+      frame[at + 13] = flags_;
+    } else {
+      write16(frame, at + 4, 8 + payload_);
+    }
+    const size_t header = protocol_ == 6 ? 20 : 8;
+    for (size_t i = 0; i < payload_; ++i) {
+      frame[at + header + i] = static_cast<uint8_t>(i * 7 + 1);
+    }
+    std::fill_n(frame.end() - static_cast<std::ptrdiff_t>(padding_), padding_, uint8_t{0xee});
+  }
+
   struct Endpoint {
-    uint8_t address[4] = {};
+    uint8_t address[16] = {};
     uint16_t port = 0;
   };
   Frame& endpoint(Endpoint& which, const std::string& address, uint16_t port) {
-    inet_pton(AF_INET, address.c_str(), which.address);
+    is_v6_ = address.find(':') != std::string::npos;
+    inet_pton(is_v6_ ? AF_INET6 : AF_INET, address.c_str(), which.address);
     which.port = port;
     return *this;
   }
@@ -114,6 +140,7 @@ class Frame {
   uint16_t fragment_ = 0;
   size_t payload_ = 0;
   size_t padding_ = 0;
+  bool is_v6_ = false;
 };
 
 }  // namespace maglb::testing

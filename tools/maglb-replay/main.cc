@@ -5,9 +5,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 
+#include "lib/base/isa.h"
 #include "lib/config/machine/parse.h"
 #include "lib/config/service/parse.h"
 #include "tools/maglb-replay/replay.h"
@@ -31,6 +33,9 @@ constexpr const char* kFooter =
     "  maglb-replay --config maglb.yaml --in in.pcap --out out.pcap\n"
     "  maglb-replay --config maglb.yaml --dataplane dataplane.yaml --in in.pcap --out /dev/null --json\n"
     "  maglb-replay --config maglb.yaml --check\n"
+    "\n"
+    "Environment: MAGLB_ISA, the instructions of the packet path: baseline, avx2 or avx512 [the best there "
+    "are].\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration.";
 
@@ -102,7 +107,7 @@ int replay(Replay& replay, const Options& options) {
   return print(options.json ? to_json(report) : to_text(report));
 }
 
-int run(const Options& options) {
+int run(const Options& options, Isa isa) {
   const auto services = load_service_config(options.config);
   if (!services) {
     return refuse(services.error());
@@ -112,7 +117,7 @@ int run(const Options& options) {
   if (!machine) {
     return refuse(machine.error());
   }
-  const auto created = Replay::create(*services, *machine);
+  const auto created = Replay::create(*services, *machine, isa);
   if (!created) {
     fmt::print(stderr, "{}: {}\n", options.config, created.error().message);
     return static_cast<int>(ExitCode::kInvalidConfiguration);
@@ -139,7 +144,11 @@ int parse_and_run(int argc, char** argv) {
   if (const auto misuse = misuse_of(options); !misuse.empty()) {
     return fail_with(ExitCode::kUsage, misuse);
   }
-  return run(options);
+  const auto isa = isa_from(std::getenv("MAGLB_ISA"));
+  if (!isa) {
+    return fail_with(ExitCode::kUsage, isa.error().message);
+  }
+  return run(options, *isa);
 }
 
 }  // namespace

@@ -51,7 +51,7 @@ MachineConfig example_machine() {
   return machine;
 }
 
-Replay::Replay(const ServiceConfig& services, const MachineConfig& machine)
+Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa isa)
     : ports_(ports_of(machine)),
       next_hop_table_(size_t{machine.limits.backends} * 2),
       next_hops_(next_hop_table_, egress_port(machine), machine.ports[egress_port(machine)].next_hop_mac),
@@ -67,11 +67,14 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine)
               next_hop_table_,
               ports_,
               flow_key_of(services.seed),
-              machine.tunnel_source_v4.value_or(IpAddress{})},
+              machine.tunnel_source_v4.value_or(IpAddress{}),
+              machine.tunnel_source_v6.value_or(IpAddress{}),
+              path_of(isa)},
       buffers_(kBatchSize) {}
 
-Result<std::unique_ptr<Replay>> Replay::create(const ServiceConfig& services, const MachineConfig& machine) {
-  std::unique_ptr<Replay> replay(new Replay(services, machine));
+Result<std::unique_ptr<Replay>> Replay::create(const ServiceConfig& services, const MachineConfig& machine,
+                                               Isa isa) {
+  std::unique_ptr<Replay> replay(new Replay(services, machine, isa));
   if (const auto applied = replay->apply(services); !applied) {
     return tl::unexpected(applied.error());
   }

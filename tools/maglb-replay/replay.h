@@ -16,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "lib/base/isa.h"
 #include "lib/config/machine/model.h"
 #include "lib/config/service/model.h"
 #include "lib/lb/pipeline.h"
@@ -33,7 +34,9 @@ MachineConfig example_machine();
 class Replay {
  public:
   // REQUIRES: both configurations have been validated. kInvalid: they do not fit each other.
-  static Result<std::unique_ptr<Replay>> create(const ServiceConfig& services, const MachineConfig& machine);
+  // `isa`: the instructions of the packet path; the CPU has them. They change no result.
+  static Result<std::unique_ptr<Replay>> create(const ServiceConfig& services, const MachineConfig& machine,
+                                                Isa isa = best_isa());
 
   // Everything that `in` has, through the path; what would be sent goes to `out`, in the order and with
   // the time of the frames that caused it. Once.
@@ -42,7 +45,7 @@ class Replay {
   Report report() const;
 
  private:
-  explicit Replay(const ServiceConfig& services, const MachineConfig& machine);
+  Replay(const ServiceConfig& services, const MachineConfig& machine, Isa isa);
   Result<void> apply(const ServiceConfig& services);
 
   void load(const Frame& frame);

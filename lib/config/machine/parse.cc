@@ -7,6 +7,7 @@
 
 #include "lib/config/fields.h"
 #include "lib/config/machine/device.h"
+#include "lib/net/backend_id.h"
 #include "lib/yaml/document.h"
 #include "lib/yaml/reader.h"
 
@@ -149,7 +150,7 @@ void read_limits(const Field& flow_table, const Field& limits, MachineConfig& co
   if (limits.present()) {
     MapReader map(limits.node(), limits.context(), limits.problems());
     map.optional("services").integer(1, 65536, config.limits.services);
-    map.optional("pools").integer(1, 65535, config.limits.pools);
+    map.optional("pools").integer(1, kMaxPoolNumbers, config.limits.pools);
     map.optional("backends").integer(1, 1 << 20, config.limits.backends);
     map.finish();
   }

@@ -1,5 +1,6 @@
 #include "lib/snapshot/view/pool_record.h"
 
+#include <algorithm>
 #include <string_view>
 #include <unordered_map>
 
@@ -43,6 +44,17 @@ PlaceState state_of(const PlaceRecord& place) {
 }
 
 }  // namespace
+
+bool has_removed_places(const PoolRecord& record) {
+  return std::any_of(record.places.begin(), record.places.end(),
+                     [](const PlaceRecord& place) { return place.life == PlaceRecord::Life::kRemoved; });
+}
+
+void wait_anew(PoolRecord& record) {
+  for (PlaceRecord& place : record.places) {
+    place.removed_in_round = PlaceRecord::kNotSeen;
+  }
+}
 
 std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memory_resource* memory) {
   const auto view = std::allocate_shared<PoolView>(std::pmr::polymorphic_allocator<PoolView>(memory), memory);

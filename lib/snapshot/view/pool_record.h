@@ -41,6 +41,11 @@ struct PoolRecord {
   std::vector<std::shared_ptr<const PoolView>> views;  // one a socket; empty when removed
 };
 
+// Whether a place waits until no flow can name it.
+bool has_removed_places(const PoolRecord& record);
+// From now on flows of removed backends are no longer kept: the sweeps that erase them are still to come.
+void wait_anew(PoolRecord& record);
+
 // The record's view in `memory`. REQUIRES: validate() has passed the spec, and every backend of it has a
 // live place.
 std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memory_resource* memory);

@@ -20,7 +20,7 @@ struct Registry::State {
       : limits(the_limits),
         next_hops(source),
         sockets(std::move(the_sockets)),
-        pool_numbers(std::min<uint32_t>(limits.pools, 65535)),
+        pool_numbers(std::min(limits.pools, kMaxPoolNumbers)),
         service_counters(limits.services),
         backend_counters(limits.backends) {}
 
@@ -61,15 +61,6 @@ struct Registry::State {
     next_hops.release(place.next_hop_direct);
   }
 };
-
-namespace {
-
-bool has_removed_places(const PoolRecord& record) {
-  return std::any_of(record.places.begin(), record.places.end(),
-                     [](const PlaceRecord& place) { return place.life == PlaceRecord::Life::kRemoved; });
-}
-
-}  // namespace
 
 Registry::Registry(Limits limits, NextHopSource& next_hops, std::vector<std::pmr::memory_resource*> sockets)
     : state_(std::make_unique<State>(limits, next_hops, std::move(sockets))) {

@@ -29,6 +29,9 @@ void build_views(Records& pools, const Services& services,
       continue;
     }
     PoolRecord next = *record;
+    if (next.keep_on_failure && !keep) {
+      wait_anew(next);
+    }
     next.keep_on_failure = keep;
     next.views.clear();
     for (std::pmr::memory_resource* memory : sockets) {
@@ -40,8 +43,7 @@ void build_views(Records& pools, const Services& services,
 
 std::shared_ptr<const ServiceIndex> index_of(const Services& services, const Records& pools,
                                              std::pmr::memory_resource* memory) {
-  const auto index =
-      std::allocate_shared<ServiceIndex>(std::pmr::polymorphic_allocator<ServiceIndex>(memory), memory);
+  std::vector<ServiceIndex::Service> list;
   for (const auto& [identity, service] : services) {
     const ServiceSpec& spec = service.spec;
     ServiceView view;
@@ -51,26 +53,30 @@ std::shared_ptr<const ServiceIndex> index_of(const Services& services, const Rec
     view.forward = spec.forward;
     view.keep_on_failure = spec.keep_on_failure;
     view.track_flows = spec.track_flows;
-    view.opening_timeout = spec.opening_timeout;
-    view.established_timeout = spec.established_timeout;
-    view.closing_timeout = spec.closing_timeout;
-    view.udp_timeout = spec.udp_timeout;
-    check(index->add(spec.address, spec.protocol, Be16(spec.port), view), "services were checked to differ");
+    const Duration timeouts[] = {spec.opening_timeout, spec.established_timeout, spec.closing_timeout,
+                                 spec.udp_timeout};
+    for (size_t state = 0; state < std::size(timeouts); ++state) {
+      view.timeouts.set(state, timeouts[state]);
+    }
+    list.push_back({spec.address, spec.protocol, Be16(spec.port), view});
   }
-  return index;
+  return std::allocate_shared<ServiceIndex>(std::pmr::polymorphic_allocator<ServiceIndex>(memory), list,
+                                            memory);
 }
 
 std::unique_ptr<const Snapshot> snapshot_of(uint64_t generation, std::shared_ptr<const ServiceIndex> index,
                                             const Records& records, size_t socket,
                                             std::pmr::memory_resource* memory) {
   Snapshot::Pools pools(memory);
+  bool has_removed = false;
   for (const auto& [name, record] : records) {
+    has_removed = has_removed || has_removed_places(*record);
     if (!record->removed) {
       pools.resize(std::max<size_t>(pools.size(), record->number + size_t{1}));
       pools[record->number] = record->views[socket];
     }
   }
-  return std::make_unique<Snapshot>(generation, std::move(index), std::move(pools));
+  return std::make_unique<Snapshot>(generation, std::move(index), std::move(pools), has_removed);
 }
 
 }  // namespace maglb

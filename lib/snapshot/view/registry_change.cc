@@ -13,6 +13,9 @@ namespace {
 PoolRecord removed_record(const PoolRecord& before) {
   PoolRecord record = before;
   record.removed = true;
+  if (record.keep_on_failure) {
+    wait_anew(record);
+  }
   record.views.clear();
   for (PlaceRecord& place : record.places) {
     if (place.life == PlaceRecord::Life::kLive) {

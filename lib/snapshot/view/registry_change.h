@@ -152,7 +152,7 @@ class Transaction {
         return true;
       }
     }
-    if (record.places.size() >= kNoBackend) {
+    if (record.places.size() >= kMaxPlaces) {
       return false;
     }
     record.places.push_back(place);

@@ -12,6 +12,8 @@
 //   2. A service's pool number has a pool.
 //   3. A backend keeps its place in its pool's array as long as it lives; a place is not given to
 //      another backend until no flow can name it (Registry).
+//   4. has_removed() in every snapshot that is made while a place that flows may name waits to be given
+//      away: of a backend or of a whole pool that was removed.
 //
 // Threads: any number of readers. The owner (the dataplane's main core) frees a Snapshot only after
 // every worker has passed a quiescent state; the shared parts go with the last generation that has
@@ -22,14 +24,13 @@
 #include <memory>
 #include <memory_resource>
 #include <span>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "lib/net/address.h"
 #include "lib/net/flow_key.h"
 #include "lib/net/selection_hash.h"
 #include "lib/snapshot/view/forwarding_state.h"
+#include "lib/snapshot/view/service_index.h"
 
 namespace maglb {
 
@@ -58,61 +59,27 @@ struct PoolView {
   }
 };
 
-struct ServiceView {
-  uint32_t id = 0;       // never reused while the process runs; part of every flow's digest
-  uint32_t counter = 0;  // index of the workers' service counters
-  uint16_t pool = 0;     // number
-  ForwardMode forward = ForwardMode::kIpip;
-  bool keep_on_failure = false;
-  bool track_flows = true;
-  Duration opening_timeout{};
-  Duration established_timeout{};
-  Duration closing_timeout{};
-  Duration udp_timeout{};
-};
-
-// Services by exact address, protocol and port.
-class ServiceIndex {
- public:
-  explicit ServiceIndex(std::pmr::memory_resource* memory) : services_(memory), addresses_(memory) {}
-
-  const ServiceView* find(const IpAddress& address, Protocol protocol, Be16 port) const;
-  bool has_address(const IpAddress& address) const { return addresses_.contains(address); }
-  size_t size() const { return services_.size(); }
-
-  // Before publication only. False: there is one already.
-  bool add(const IpAddress& address, Protocol protocol, Be16 port, const ServiceView& service);
-
- private:
-  struct Key {
-    IpAddress address;
-    Be16 port;
-    Protocol protocol;
-    uint8_t zero = 0;
-    friend bool operator==(const Key&, const Key&) = default;
-  };
-  struct Hash {
-    size_t operator()(const Key& key) const;
-    size_t operator()(const IpAddress& address) const;
-  };
-
-  std::pmr::unordered_map<Key, ServiceView, Hash> services_;
-  std::pmr::unordered_set<IpAddress, Hash> addresses_;
-};
-
 class Snapshot {
  public:
   using Pools = std::pmr::vector<std::shared_ptr<const PoolView>>;  // by number; null where none
 
-  Snapshot(uint64_t generation, std::shared_ptr<const ServiceIndex> services, Pools pools)
-      : generation_(generation), services_(std::move(services)), pools_(std::move(pools)) {}
+  Snapshot(uint64_t generation, std::shared_ptr<const ServiceIndex> services, Pools pools,
+           bool has_removed = true)
+      : generation_(generation),
+        services_(std::move(services)),
+        pools_(std::move(pools)),
+        has_removed_(has_removed) {}
 
   uint64_t generation() const { return generation_; }
   const ServiceIndex& services() const { return *services_; }
+  // Whether flows may name a backend that is gone; if not, a sweep need only look at what is expired.
+  bool has_removed() const { return has_removed_; }
   // Null: no pool has that number.
   const PoolView* pool(uint16_t number) const {
     return number < pools_.size() ? pools_[number].get() : nullptr;
   }
+  // The service's pool. REQUIRES: the service is of this snapshot.
+  const PoolView* pool_of(const ServiceView& service) const { return pools_[service.pool].get(); }
   // The place's backend, or null where there is none.
   static const BackendView* backend(const PoolView& pool, uint16_t place) {
     return place < pool.backends.size() && pool.backends[place].state != PlaceState::kVacant
@@ -124,6 +91,7 @@ class Snapshot {
   uint64_t generation_;
   std::shared_ptr<const ServiceIndex> services_;
   Pools pools_;
+  bool has_removed_;
 };
 
 }  // namespace maglb

@@ -35,9 +35,10 @@ class Model {
       return {};
     }
     const bool may_add = !opens || opening() < capacity_ / 2;
-    if (may_add && held(now) < capacity_) {
+    if (may_add && live(now) < capacity_) {
+      Outcome outcome{true, expired(now)};
       entries_.emplace(digest, entry);
-      return {};
+      return outcome;
     }
     Outcome outcome{true, first_to_expire(now)};
     outcome.stored = !outcome.one_may_go.empty();
@@ -61,21 +62,20 @@ class Model {
     }
     return count;
   }
-  // What an expired entry that is not opening holds is as good as empty; whether it is still there is
-  // the table's own affair.
-  void forget_expired(Tick now, bool opening_too) {
-    std::erase_if(entries_, [&](const auto& item) {
-      return item.second.expires.reached(now) && (opening_too || item.second.state != FlowState::kOpening);
-    });
+  void forget_expired(Tick now) {
+    std::erase_if(entries_, [&](const auto& item) { return item.second.expires.reached(now); });
   }
 
  private:
-  size_t held(Tick now) const {
-    size_t count = 0;
+  size_t live(Tick now) const { return entries_.size() - expired(now).size(); }
+  std::set<uint64_t> expired(Tick now) const {
+    std::set<uint64_t> digests;
     for (const auto& [digest, entry] : entries_) {
-      count += entry.state == FlowState::kOpening || !entry.expires.reached(now) ? 1 : 0;
+      if (entry.expires.reached(now)) {
+        digests.insert(digest);
+      }
     }
-    return count;
+    return digests;
   }
   std::set<uint64_t> first_to_expire(Tick now) const {
     std::set<uint64_t> first;
@@ -100,18 +100,22 @@ class Model {
 struct World {
   explicit World(uint64_t seed) : random(seed) {
     for (int i = 0; i < 40; ++i) {
-      digests.push_back(FlowDigest(random()));
+      digests.push_back({random(), random()});
     }
   }
   uint64_t below(uint64_t limit) { return random() % limit; }
+  void sweep(Tick tick) {
+    table.sweep(2, tick, [](const FlowEntry&) { return true; });
+    model.forget_expired(tick);
+  }
 
   std::mt19937_64 random;
   std::vector<FlowDigest> digests;
   std::vector<FlowTable::Bucket> buckets{2};
   FlowTable table{buckets};
-  Model model{16};
-  // Close before the ticks wrap around.
-  Time now{(int64_t{0xffff00} << 27) + 5};
+  Model model{10};
+  // Close before a deadline's units wrap around.
+  Time now{(int64_t{0xff00} << 27) + 5};
 };
 
 // Which of the candidates is not in the table any more. Of expired ones that cannot be seen: all go, so
@@ -121,14 +125,13 @@ void settle_replacement(World& world, const std::set<uint64_t>& candidates, Tick
     return;
   }
   if (!world.model.find(*candidates.begin(), tick)) {
-    world.table.sweep(2, tick, [](const FlowEntry&) { return true; });
-    world.model.forget_expired(tick, true);
+    world.sweep(tick);
     return;
   }
   std::vector<uint64_t> gone;
-  for (const uint64_t digest : candidates) {
-    if (!world.table.find(FlowDigest(digest), tick)) {
-      gone.push_back(digest);
+  for (const FlowDigest& digest : world.digests) {
+    if (candidates.contains(digest.identity) && !world.table.find(digest, tick)) {
+      gone.push_back(digest.identity);
     }
   }
   ASSERT_EQ(gone.size(), 1u) << "not one live opening entry was replaced";
@@ -137,7 +140,6 @@ void settle_replacement(World& world, const std::set<uint64_t>& candidates, Tick
 
 void step(World& world) {
   const Tick tick = Tick::at(world.now);
-  world.model.forget_expired(tick, false);
   const FlowDigest digest = world.digests[world.below(world.digests.size())];
   switch (world.below(12)) {
     case 0:
@@ -145,12 +147,11 @@ void step(World& world) {
       return;
     case 1:
       world.table.erase(digest);
-      world.model.erase(digest.value());
+      world.model.erase(digest.identity);
       return;
     case 2:
       if (world.below(8) == 0) {
-        world.table.sweep(2, tick, [](const FlowEntry&) { return true; });
-        world.model.forget_expired(tick, true);
+        world.sweep(tick);
       }
       return;
     default:
@@ -158,8 +159,8 @@ void step(World& world) {
   }
   const FlowEntry entry{{static_cast<uint16_t>(world.below(3)), static_cast<uint16_t>(world.below(100))},
                         static_cast<FlowState>(world.below(10) < 6 ? 0 : world.below(4)),
-                        Tick::after(world.now, Duration(static_cast<int64_t>(world.below(30)) << 27))};
-  const auto expected = world.model.store(digest.value(), entry, tick);
+                        Deadline::after(world.now, Duration(static_cast<int64_t>(world.below(30)) << 27))};
+  const auto expected = world.model.store(digest.identity, entry, tick);
   ASSERT_EQ(world.table.store(digest, entry, tick), expected.stored);
   settle_replacement(world, expected.one_may_go, tick);
 }
@@ -167,9 +168,9 @@ void step(World& world) {
 void compare(World& world) {
   const Tick tick = Tick::at(world.now);
   size_t live = 0;
-  for (const FlowDigest digest : world.digests) {
-    ASSERT_EQ(world.table.find(digest, tick), world.model.find(digest.value(), tick));
-    live += world.model.find(digest.value(), tick) ? 1 : 0;
+  for (const FlowDigest& digest : world.digests) {
+    ASSERT_EQ(world.table.find(digest, tick), world.model.find(digest.identity, tick));
+    live += world.model.find(digest.identity, tick) ? 1 : 0;
   }
   ASSERT_EQ(world.table.opening(), world.model.opening());
   ASSERT_LE(world.table.opening(), world.table.capacity() / 2);

@@ -33,9 +33,14 @@ class Model {
       }
       return by_table;
     }
-    const uint16_t place = holds(rig, *entry, kind) ? entry->place : by_table;
+    const bool kept = holds(rig, *entry, kind);
+    const uint16_t place = kept ? entry->place : by_table;
+    const char state = state_after(entry->state, kind);
+    const bool is_own = live(own, flow, now) == entry;
+    if (kept && is_own && state == entry->state && !is_due(*entry, now)) {
+      return place;
+    }
     if (place != kNoBackend) {
-      const char state = state_after(entry->state, kind);
       own[flow] = {place, state, until(now, state)};
     }
     return place;
@@ -75,9 +80,15 @@ class Model {
         return 'c';
     }
   }
+  static Duration timeout_of(char state) {
+    return std::chrono::seconds(state == 'o' ? 10 : state == 'e' ? 900 : state == 'c' ? 5 : 60);
+  }
   static int64_t until(Time now, char state) {
-    const int64_t seconds = state == 'o' ? 10 : state == 'e' ? 900 : state == 'c' ? 5 : 60;
-    return ((now + std::chrono::seconds(seconds)).count() >> 27) + 1;
+    return ((now + timeout_of(state) + timeout_of(state) / 128).count() >> 27) + 1;
+  }
+  // An entry that stays as it is gets a new deadline only when it may have less than its timeout left.
+  static bool is_due(const Entry& entry, Time now) {
+    return (entry.until - (now.count() >> 27) - 1) << 27 < timeout_of(entry.state).count();
   }
 
   Entries entries_[2];

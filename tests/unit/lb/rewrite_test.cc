@@ -47,6 +47,105 @@ TEST(Rewrite, EncapsulatesAsRfc2003Says) {
   EXPECT_TRUE(rig.counters_add_up());
 }
 
+struct TunnelCase {
+  const char* name;
+  const char* from;
+  const char* to;
+  const char* backend;
+  Bytes ethernet_type;
+  Bytes outer;
+};
+
+// 60 bytes of IPv4 (DF, TOS 0xb9) or 80 of IPv6 (traffic class 0xb9), TCP with 20 bytes of payload.
+const TunnelCase kTunnelCases[] = {
+    {"4in4", "192.0.2.1", "198.51.100.1", "10.0.1.11", {0x08, 0x00}, {0x45, 0xb9, 0x00, 0x50, 0x00,
+                                                                      0x00, 0x40, 0x00, 0x40, 0x04,
+                                                                      0x24, 0xe5, 10,   0,    0,
+                                                                      2,    10,   0,    1,    11}},
+    {"6in4", "2001:db8:9::1", "2001:db8:100::1", "10.0.1.11", {0x08, 0x00}, {0x45, 0xb9, 0x00, 0x64, 0x00,
+                                                                             0x00, 0x40, 0x00, 0x40, 0x29,
+                                                                             0x24, 0xac, 10,   0,    0,
+                                                                             2,    10,   0,    1,    11}},
+    {"4in6",
+     "192.0.2.1",
+     "198.51.100.1",
+     "2001:db8:1::11",
+     {0x86, 0xdd},
+     {0x6b, 0x90, 0x00, 0x00, 0x00, 0x3c, 0x04, 0x40,                             //
+      0x20, 0x01, 0x0d, 0xb8, 0,    0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0x02,  //
+      0x20, 0x01, 0x0d, 0xb8, 0x00, 0x01, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0x11}},
+    {"6in6",
+     "2001:db8:9::1",
+     "2001:db8:100::1",
+     "2001:db8:1::11",
+     {0x86, 0xdd},
+     {0x6b, 0x90, 0x00, 0x00, 0x00, 0x50, 0x29, 0x40,                             //
+      0x20, 0x01, 0x0d, 0xb8, 0,    0,    0,    0,    0, 0, 0, 0, 0, 0, 0, 0x02,  //
+      0x20, 0x01, 0x0d, 0xb8, 0x00, 0x01, 0,    0,    0, 0, 0, 0, 0, 0, 0, 0x11}},
+};
+
+TEST(Rewrite, WritesEveryOuterHeaderByteForByte) {
+  for (const TunnelCase& c : kTunnelCases) {
+    SCOPED_TRACE(c.name);
+    Rig rig;
+    rig.addresses[0] = IpAddress::parse(c.backend).value();
+    rig.publish();
+    const Bytes in = Frame()
+                         .from(c.from, 40000)
+                         .to(c.to, 80)
+                         .tcp("A")
+                         .tos(0xb9)
+                         .dont_fragment()
+                         .payload(20)
+                         .padding(4)
+                         .bytes();
+    const auto out = rig.run(in, 0, static_cast<uint16_t>(c.outer.size()));
+    ASSERT_EQ(out.verdict, Verdict::kSend);
+    ASSERT_EQ(out.frame.size(), in.size() - 4 + c.outer.size());
+    EXPECT_EQ(part(out.frame, 0, 12), (Bytes{2, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xbb}));
+    EXPECT_EQ(part(out.frame, 12, 2), c.ethernet_type);
+    EXPECT_EQ(part(out.frame, 14, c.outer.size()), c.outer);
+    EXPECT_EQ(part(out.frame, 14 + c.outer.size(), in.size() - 18), part(in, 14, in.size() - 18));
+    if (c.outer.size() == 20) {
+      EXPECT_EQ(checksum_of(c.outer.data(), 20), 0) << "the expectation itself";
+    }
+    EXPECT_EQ(rig.run(in, 0, static_cast<uint16_t>(c.outer.size() - 1)).verdict, Verdict::kDrop);
+    EXPECT_EQ(rig.dropped(DropReason::kNoHeadroom), 1u);
+    // Without a tunnel source of the backend's family there is no tunnel.
+    (c.outer.size() == 20 ? rig.worker().tunnel_source : rig.worker().tunnel_source_v6) = IpAddress{};
+    EXPECT_EQ(rig.run(in).verdict, Verdict::kDrop);
+    EXPECT_EQ(rig.dropped(DropReason::kNoTunnelSource), 1u);
+    EXPECT_TRUE(rig.counters_add_up());
+  }
+}
+
+TEST(Rewrite, ReaddressesIpv6ForL2AndNothingElse) {
+  Rig rig;
+  const Bytes in =
+      Frame().from("2001:db8:9::1", 1).to("2001:db8:100::1", 81).tcp("A").payload(9).ttl(1).bytes();
+  const auto out = rig.run(in, 0, 0);
+  ASSERT_EQ(out.verdict, Verdict::kSend);
+  EXPECT_EQ(part(out.frame, 0, 14), (Bytes{2, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0xbb, 0x86, 0xdd}));
+  EXPECT_EQ(part(out.frame, 14, in.size() - 14), part(in, 14, in.size() - 14));
+}
+
+TEST(Rewrite, DropsIpv6ThatIsTooBig) {
+  for (const TunnelCase& c : kTunnelCases) {
+    Rig rig;
+    rig.addresses[0] = IpAddress::parse(c.backend).value();
+    rig.publish();
+    const bool is_v6 = std::string(c.from).find(':') != std::string::npos;
+    const size_t fits = 1500 - c.outer.size() - (is_v6 ? 60 : 40);
+    const auto frame = [&](size_t payload) {
+      return Frame().from(c.from, 1).to(c.to, 80).tcp("A").payload(payload).bytes();
+    };
+    EXPECT_EQ(rig.run(frame(fits)).verdict, Verdict::kSend) << c.name;
+    EXPECT_EQ(rig.run(frame(fits + 1)).verdict, Verdict::kDrop) << c.name;
+    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 1u);
+    EXPECT_EQ(rig.counters().originated.value(), 0u);
+  }
+}
+
 TEST(Rewrite, CountsOuterIdsWhereDontFragmentIsClear) {
   Rig rig;
   rig.worker().next_ip_id = 0xffff;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+
 #include "tests/support/lb_rig.h"
 
 namespace maglb {
@@ -124,8 +126,53 @@ TEST(Track, AFlowEndsAfterItsStatesTimeout) {
   rig.publish();
   rig.now += std::chrono::seconds(900);
   EXPECT_EQ(Rig::place_of(rig.run(tcp("A"))), 0);
-  rig.now += std::chrono::seconds(901);
+  // The margin of a lazily renewed entry, and what a deadline is coarse by.
+  rig.now += std::chrono::seconds(900) + ServiceTimeouts::margin(std::chrono::seconds(900)) +
+             std::chrono::milliseconds(270);
   EXPECT_EQ(Rig::place_of(rig.run(tcp("A"))), 1);
+}
+
+TEST(Track, NoFlowEndsBeforeItHasBeenIdleForItsTimeout) {
+  std::mt19937_64 random(37);
+  for (int round = 0; round < 300; ++round) {
+    Rig rig;
+    rig.now += std::chrono::nanoseconds(random() % 10'000'000'000);
+    bring_to(rig, FlowState::kEstablished);
+    for (uint64_t packets = random() % 40; packets > 0; --packets) {
+      rig.now += std::chrono::nanoseconds(random() % 1'000'000'000);
+      rig.run(tcp("A"));
+    }
+    rig.slots = {1};
+    rig.publish();
+    rig.now += std::chrono::seconds(900);
+    ASSERT_EQ(Rig::place_of(rig.run(tcp("A"))), 0) << "round " << round;
+  }
+}
+
+TEST(Track, ABusyEstablishedFlowIsRenewedNowAndThen) {
+  for (const int seconds : {20, 900, 3600, 3601, 86'400}) {
+    SCOPED_TRACE(seconds);
+    Rig rig;
+    rig.timeouts[static_cast<size_t>(FlowState::kEstablished)] = seconds;
+    rig.publish();
+    bring_to(rig, FlowState::kEstablished);
+    const auto expires = [&] {
+      uint32_t bits = 0;
+      rig.table().for_each(Tick::at(rig.now), [&](const FlowEntry& entry) { bits = entry.expires.bits(); });
+      return bits;
+    };
+    uint32_t before = expires();
+    int renewals = 0;
+    // 1,000 packets over twice the margin.
+    for (int i = 0; i < 1000; ++i) {
+      rig.now += ServiceTimeouts::margin(std::chrono::seconds(seconds)) / 500;
+      ASSERT_EQ(Rig::place_of(rig.run(tcp("A"))), 0);
+      renewals += expires() != before ? 1 : 0;
+      before = expires();
+    }
+    EXPECT_GE(renewals, 1);
+    EXPECT_LE(renewals, 4);
+  }
 }
 
 TEST(Track, AnotherServiceIdKnowsNoFlowOfTheOneBefore) {
@@ -162,21 +209,21 @@ TEST(Track, WithoutABackendAPacketIsDroppedAndItsEntryStays) {
 }
 
 TEST(Track, WithoutRoomFlowsAreServedFromTheTable) {
-  Rig rig(1, 16);
-  for (uint16_t port = 1; port <= 16; ++port) {
+  Rig rig(1, 10);
+  for (uint16_t port = 1; port <= 10; ++port) {
     rig.run(tcp("S", port));
     rig.run(tcp("A", port));
   }
-  EXPECT_EQ(rig.table().size(FlowState::kEstablished), 16u);
+  EXPECT_EQ(rig.table().size(FlowState::kEstablished), 10u);
   EXPECT_EQ(Rig::place_of(rig.run(tcp("S", 100))), 0);
   EXPECT_EQ(rig.events(Event::kFlowsNotStored), 1u);
-  EXPECT_EQ(rig.counters().services[0].new_flows.value(), 16u);
+  EXPECT_EQ(rig.counters().services[0].new_flows.value(), 10u);
 }
 
 TEST(Track, ASynThatCannotOpenAgainLeavesNoEntry) {
-  Rig rig(1, 16);
+  Rig rig(1, 10);
   bring_to(rig, FlowState::kEstablished);
-  for (uint16_t port = 1; port <= 8; ++port) {
+  for (uint16_t port = 1; port <= 5; ++port) {
     rig.run(tcp("S", port));
   }
   rig.slots = {1};
@@ -240,11 +287,11 @@ TEST(Track, BoundsTheLooksIntoOtherTables) {
 
 TEST(Track, TheSweepLetsGoOfWhatCannotBeNamedAnyMore) {
   Rig rig;
-  const FlowEntry entry{{1, 0}, FlowState::kEstablished, Tick(0)};
+  const FlowEntry entry{{1, 0}, FlowState::kEstablished, {}};
   EXPECT_TRUE(entry_may_stay(entry, rig.snapshot()));
-  EXPECT_FALSE(entry_may_stay({{0, 0}, FlowState::kUdp, Tick(0)}, rig.snapshot())) << "no such pool";
-  EXPECT_FALSE(entry_may_stay({{9, 0}, FlowState::kUdp, Tick(0)}, rig.snapshot())) << "no such pool";
-  EXPECT_FALSE(entry_may_stay({{1, 99}, FlowState::kUdp, Tick(0)}, rig.snapshot())) << "no such place";
+  EXPECT_FALSE(entry_may_stay({{0, 0}, FlowState::kUdp, {}}, rig.snapshot())) << "no such pool";
+  EXPECT_FALSE(entry_may_stay({{9, 0}, FlowState::kUdp, {}}, rig.snapshot())) << "no such pool";
+  EXPECT_FALSE(entry_may_stay({{1, 99}, FlowState::kUdp, {}}, rig.snapshot())) << "no such place";
   for (const bool keep : {false, true}) {
     rig.keep_on_failure = keep;
     rig.states[0] = PlaceState::kRemoved;

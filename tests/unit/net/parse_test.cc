@@ -9,6 +9,7 @@
 
 #include "lib/net/checksum.h"
 #include "lib/net/wire.h"
+#include "tests/support/packet_builder.h"
 
 namespace maglb {
 namespace {
@@ -165,6 +166,177 @@ TEST(ParseFrame, StaysInsideAnyFrame) {
       ASSERT_LE(size_t{parsed.l3_offset} + parsed.l3_length, length);
     }
   }
+}
+
+testing::Frame web_v6() {
+  return testing::Frame().from("2001:db8::11", 40000).to("2001:db8:100::1", 80).tcp("S");
+}
+
+Bytes with(Bytes frame, size_t at, uint8_t value) {
+  frame.at(at) = value;
+  return frame;
+}
+
+// ::ffff:192.0.2.1 at that offset.
+Bytes with_mapped(Bytes frame, size_t at) {
+  const Bytes mapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 192, 0, 2, 1};
+  std::copy(mapped.begin(), mapped.end(), frame.begin() + static_cast<ptrdiff_t>(at));
+  return frame;
+}
+
+TEST(ParseFrame, ReadsATcpFlowOverIpv6) {
+  ParsedFrame parsed;
+  ASSERT_EQ(parse_frame(web_v6().padding(6).payload(10).bytes(), parsed), ParseStatus::kFlow);
+  EXPECT_EQ(parsed.key.source.to_string(), "2001:db8::11");
+  EXPECT_EQ(parsed.key.destination.to_string(), "2001:db8:100::1");
+  EXPECT_EQ(parsed.key.source_port.host(), 40000);
+  EXPECT_EQ(parsed.key.destination_port.host(), 80);
+  EXPECT_EQ(parsed.key.protocol, Protocol::kTcp);
+  EXPECT_EQ(parsed.l3_offset, 14);
+  EXPECT_EQ(parsed.l3_length, 70);
+  EXPECT_EQ(parsed.tcp_flags, kTcpSyn);
+  EXPECT_TRUE(parsed.is_v6);
+  EXPECT_FALSE(parsed.is_fragment);
+}
+
+TEST(ParseFrame, ReadsAUdpFlowOverIpv6) {
+  ParsedFrame parsed;
+  ASSERT_EQ(parse_frame(web_v6().udp().bytes(), parsed), ParseStatus::kFlow);
+  EXPECT_EQ(parsed.key.protocol, Protocol::kUdp);
+  EXPECT_EQ(parsed.tcp_flags, 0);
+  EXPECT_EQ(parsed.l3_length, 48);
+}
+
+TEST(ParseFrame, EveryTruncationOfAnIpv6FrameIsTruncated) {
+  for (const Bytes& whole : {web_v6().bytes(), web_v6().udp().payload(3).bytes()}) {
+    for (size_t length = 0; length < whole.size(); ++length) {
+      EXPECT_EQ(status_of({whole.begin(), whole.begin() + static_cast<ptrdiff_t>(length)}),
+                ParseStatus::kTruncated)
+          << length;
+    }
+  }
+}
+
+TEST(ParseFrame, RefusesIpv6HeadersThatCannotBe) {
+  EXPECT_EQ(status_of(with(web_v6().bytes(), 14, 0x40)), ParseStatus::kBadIpHeader);
+  EXPECT_EQ(status_of(with(web_v6().bytes(), 14, 0x70)), ParseStatus::kBadIpHeader);
+  EXPECT_EQ(status_of(with_mapped(web_v6().bytes(), 22)), ParseStatus::kBadIpHeader) << "source";
+  EXPECT_EQ(status_of(with_mapped(web_v6().bytes(), 38)), ParseStatus::kBadIpHeader) << "destination";
+}
+
+TEST(ParseFrame, RefusesTransportHeadersOverIpv6ThatCannotBe) {
+  const Bytes udp = web_v6().udp().payload(4).bytes();
+  EXPECT_EQ(status_of(with(udp, 59, 7)), ParseStatus::kBadL4Header);
+  EXPECT_EQ(status_of(with(udp, 59, 13)), ParseStatus::kBadL4Header);
+  EXPECT_EQ(status_of(with(udp, 59, 8)), ParseStatus::kFlow);
+  EXPECT_EQ(status_of(with(web_v6().bytes(), 66, 0x40)), ParseStatus::kBadL4Header);
+  EXPECT_EQ(status_of(with(web_v6().bytes(), 66, 0x60)), ParseStatus::kBadL4Header);
+}
+
+TEST(ParseFrame, LeavesIpv6WithExtensionHeadersAlone) {
+  for (const int next : {0, 43, 44, 50, 51, 58, 59, 60, 135}) {
+    EXPECT_EQ(status_of(web_v6().protocol(static_cast<uint8_t>(next)).payload(40).bytes()),
+              ParseStatus::kOther);
+  }
+}
+
+bool same(const ParsedFrame& a, const ParsedFrame& b) {
+  return a.key == b.key && a.l3_offset == b.l3_offset && a.l3_length == b.l3_length &&
+         a.tcp_flags == b.tcp_flags && a.is_v6 == b.is_v6 && a.is_fragment == b.is_fragment;
+}
+
+// A result with every field set to what is wrong.
+ParsedFrame stale() {
+  ParsedFrame parsed;
+  parsed.key.set_addresses(~uint64_t{0}, 1, 2, ~uint64_t{0});
+  parsed.key.set_rest(~uint64_t{0});
+  parsed.l3_offset = parsed.l3_length = 77;
+  parsed.tcp_flags = 77;
+  parsed.is_v6 = parsed.is_fragment = true;
+  return parsed;
+}
+
+TEST(ParseCommon, TakesPlainFramesOfTcpAndUdp) {
+  for (const char* address : {"192.0.2.11", "2001:db8::11"}) {
+    const bool is_v6 = address[4] == ':';
+    const auto frame = [&] {
+      return testing::Frame().from(address, 1).to(is_v6 ? "2001:db8::1" : "198.51.100.1", 2);
+    };
+    for (const size_t payload : {size_t{0}, size_t{1}, size_t{12}, size_t{1400}}) {
+      for (const Bytes& bytes :
+           {frame().tcp("A").payload(payload).bytes(), frame().udp().payload(payload + 12).bytes(),
+            frame().udp().payload(payload).padding(30).bytes(),
+            frame().tcp("S").dont_fragment().tos(0xfc).payload(payload).padding(6).bytes()}) {
+        ParsedFrame parsed = stale();
+        ParsedFrame expected;
+        ASSERT_TRUE(parse_common(bytes.data(), static_cast<uint16_t>(bytes.size()), parsed)) << bytes.size();
+        ASSERT_EQ(parse_frame(bytes, expected), ParseStatus::kFlow);
+        EXPECT_TRUE(same(parsed, expected));
+      }
+    }
+  }
+}
+
+// A frame with what is likely to matter changed: lengths, versions, options, fragments, and any byte.
+Bytes mutated(std::mt19937_64& random) {
+  const auto below = [&](uint64_t limit) { return random() % limit; };
+  const bool is_v6 = below(2) == 0;
+  testing::Frame builder;
+  builder.from(is_v6 ? "2001:db8::11" : "192.0.2.11", static_cast<uint16_t>(random()));
+  builder.to(is_v6 ? "2001:db8::1" : "198.51.100.1", static_cast<uint16_t>(random()));
+  builder.payload(below(24)).tos(static_cast<uint8_t>(random()));
+  below(2) == 0 ? builder.tcp("A") : builder.udp();
+  if (below(4) == 0) {
+    builder.padding(below(24));
+  }
+  if (below(8) == 0) {
+    builder.fragment(static_cast<uint16_t>(uint64_t{1} << below(16)));
+  }
+  Bytes frame = builder.bytes();
+  for (uint64_t changes = below(4); changes > 0; --changes) {
+    frame[12 + below(std::min<uint64_t>(frame.size() - 12, 64))] ^= static_cast<uint8_t>(1u << below(8));
+  }
+  if (below(4) == 0) {
+    const size_t length_at = is_v6 ? 18 : 16;
+    testing::write16(frame, length_at, testing::read16(frame, length_at) + below(9) - 4);
+  }
+  if (is_v6 && below(8) == 0) {
+    frame = with_mapped(frame, below(2) == 0 ? 22 : 38);
+  }
+  if (!is_v6 && below(3) != 0) {
+    const size_t header = std::min<size_t>((frame[14] & 15u) * 4, frame.size() - 14);
+    testing::write16(frame, 24, 0);
+    testing::write16(frame, 24, testing::checksum_of(frame.data() + 14, std::max<size_t>(header, 12)));
+  }
+  if (below(4) == 0) {
+    frame.resize(below(frame.size() + 1));
+  }
+  return frame;
+}
+
+TEST(ParseCommon, TakesNothingThatParseFrameDoesNotReadTheSame) {
+  std::mt19937_64 random(41);
+  int taken = 0;
+  int left = 0;  // flows that only parse_frame() takes
+  for (int i = 0; i < 3'000'000; ++i) {
+    const Bytes frame = mutated(random);
+    const std::unique_ptr<uint8_t[]> block(new uint8_t[frame.size()]);
+    std::copy(frame.begin(), frame.end(), block.get());
+    ParsedFrame common = stale();
+    ParsedFrame expected;
+    const ParseStatus status = parse_frame({block.get(), frame.size()}, expected);
+    if (parse_common(block.get(), static_cast<uint16_t>(frame.size()), common)) {
+      ASSERT_EQ(status, ParseStatus::kFlow) << "frame " << i;
+      ASSERT_TRUE(same(common, expected)) << "frame " << i;
+      ++taken;
+    } else if (status == ParseStatus::kFlow) {
+      const size_t least = expected.is_v6 ? 74 : 54;
+      ASSERT_TRUE(frame.size() < least || (!expected.is_v6 && frame[14] != 0x45)) << "frame " << i;
+      ++left;
+    }
+  }
+  EXPECT_GT(taken, 300'000);
+  EXPECT_GT(left, 1'000);
 }
 
 }  // namespace

@@ -146,6 +146,76 @@ TEST(Registry, WhereFlowsAreKeptARemovedBackendStaysUntilNoneIsLeft) {
   EXPECT_EQ(rig.registry.quarantined(), 0u);
 }
 
+TEST(Registry, WhereFlowsAreNoLongerKeptTheSweepsCountFromThen) {
+  RegistryRig rig;
+  Change start = rig.start();
+  (*start.services)[0].keep_on_failure = true;
+  rig.apply(start);
+  rig.apply_pool(pool("web", {backend("b", 2)}));
+  rig.sweep(true);
+  Change next = rig.change();
+  next.services = {service("web", 80, "web"), service("dns", 53, "dns")};
+  rig.apply(next);
+  EXPECT_TRUE(rig.snapshot().has_removed());
+  rig.registry.collect(rig.rounds, [](BackendId) { return false; });
+  EXPECT_EQ(rig.registry.quarantined(), 1u) << "the sweeps that erase them are still to come";
+  rig.sweep();
+  EXPECT_EQ(rig.registry.quarantined(), 0u);
+}
+
+TEST(Registry, WhereFlowsWereKeptARemovedPoolWaitsForSweepsOfItsOwn) {
+  RegistryRig rig;
+  Change start = rig.start();
+  (*start.services)[0].keep_on_failure = true;
+  rig.apply(start);
+  rig.apply_pool(pool("web", {}));
+  rig.sweep(true);
+  EXPECT_EQ(rig.registry.quarantined(), 2u);
+  Change without = rig.change();
+  without.removed_pools = {"web"};
+  without.services = {service("dns", 53, "dns")};
+  rig.apply(without);
+  EXPECT_TRUE(rig.snapshot().has_removed());
+  rig.registry.collect(rig.rounds, [](BackendId) { return false; });
+  EXPECT_EQ(rig.registry.quarantined(), 2u);
+}
+
+TEST(Registry, EverySnapshotSaysThatSomethingRemovedWaitsUntilItIsFree) {
+  RegistryRig rig;
+  rig.apply(rig.start());
+  EXPECT_FALSE(rig.snapshot().has_removed());
+  rig.apply_pool(pool("web", {backend("b", 2)}));
+  EXPECT_TRUE(rig.snapshot(0).has_removed());
+  EXPECT_TRUE(rig.snapshot(1).has_removed());
+  rig.registry.collect(10, [](BackendId) { return false; });
+  rig.apply_pool(pool("dns", {backend("n", 3, BackendState::kDrain)}));
+  EXPECT_TRUE(rig.snapshot().has_removed()) << "of a change of another pool, too";
+  rig.registry.collect(12, [](BackendId) { return false; });
+  rig.apply_pool(pool("dns", {backend("n", 3)}));
+  EXPECT_FALSE(rig.snapshot().has_removed());
+}
+
+TEST(Registry, ASnapshotSaysThatARemovedPoolWaits) {
+  RegistryRig rig;
+  rig.apply(rig.start());
+  Change without = rig.change();
+  without.removed_pools = {"dns"};
+  without.services = {service("web", 80, "web")};
+  rig.apply(without);
+  EXPECT_TRUE(rig.snapshot().has_removed());
+  rig.sweep();
+  rig.apply_pool(pool("web", {backend("a", 1), backend("b", 2)}));
+  EXPECT_FALSE(rig.snapshot().has_removed());
+}
+
+TEST(Registry, ABackendThatComesBackEndsItsRemoval) {
+  RegistryRig rig;
+  rig.apply(rig.start());
+  rig.apply_pool(pool("web", {backend("b", 2)}));
+  rig.apply_pool(pool("web", {backend("a", 1), backend("b", 2)}));
+  EXPECT_FALSE(rig.snapshot().has_removed());
+}
+
 TEST(Registry, AServicesChangeOfMindOnFlowsMakesANewView) {
   RegistryRig rig;
   rig.apply(rig.start());
