@@ -14,6 +14,8 @@ import sys
 import time
 import xml.etree.ElementTree as ElementTree
 
+import bench_limits
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 # One more build finds what gcc does not: another compiler's warnings, wrong memory, undefined behaviour.
@@ -22,7 +24,7 @@ BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 LIBRARIES_ONLY = ["-Dprograms=false", "-Dbenches=false"]
 JOBS = str(os.cpu_count() or 2)
-SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "fuzz"]
+SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz"]
 DEFAULT = [suite for suite in SUITES if suite != "fuzz"]
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
@@ -289,6 +291,25 @@ def suite_e2e(arguments):
         return failed_case(*problem)
     limit = 7200 if os.environ.get("MAGLB_FULL") == "1" else 1200
     return run_pytest(ROOT / "tests/e2e", BUILD, arguments=arguments, timeout=limit)
+
+
+def suite_bench(_):
+    """The benchmarks run, and nothing is far from what it should be."""
+    if problem := setup_main():
+        return failed_case(*problem)
+    figures = BUILD / "reports" / "bench.json"
+    figures.parent.mkdir(exist_ok=True)
+    figures.unlink(missing_ok=True)
+    code, output = run(["scripts/bench", "--quick", "--json", figures], 900, {"MAGLB_BUILD": str(BUILD)})
+    if not figures.exists():
+        return failed_case(f"scripts/bench: ended with {code}", output)
+    say(output.rstrip())
+    report = json.loads(figures.read_text())
+    tally = passed_case("scripts/bench") if code == 0 else failed_case(f"scripts/bench: ended with {code}")
+    tally.skipped += [f"bench {one['suite']}: {one['reason']}" for one in report["skipped"]]
+    for holds, name in bench_limits.verdicts(report):
+        tally.add(passed_case(name) if holds else failed_case(name))
+    return tally
 
 
 def suite_fuzz(_):
