@@ -214,6 +214,7 @@ Worker::Figures Worker::figures() const {
 
 void Worker::sweep(const Snapshot& snapshot, Time now) {
   const size_t before = flows_.size();
+  flows_.let_move_behind(!snapshot.has_removed());
   const bool passed = flows_.sweep(schedule_.slice(), Tick::at(now),
                                    [&](const FlowEntry& entry) { return entry_may_stay(entry, snapshot); });
   counters_.count(Event::kFlowsExpired, before - flows_.size());

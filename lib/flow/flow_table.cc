@@ -174,7 +174,7 @@ FlowTable::Spot FlowTable::make_room(const FlowDigest& digest, Tick now) {
     return {};
   }
   const Spot spot = Moves(*this, now, false).make_room(digest);
-  return spot.bucket != nullptr ? spot : Moves(*this, now, true).make_room(digest);
+  return spot.bucket != nullptr || !may_move_behind_ ? spot : Moves(*this, now, true).make_room(digest);
 }
 
 // The opening entry of either bucket that would expire first. Under a flood many expire at the same tick: of

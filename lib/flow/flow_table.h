@@ -68,6 +68,11 @@ class FlowTable {
   // Owner only.
   void erase(const FlowDigest& digest);
 
+  // Whether entries may move behind the sweep where there is no other way (invariant 4); they may at first.
+  // Not while a removed backend waits for passes that count: full buckets refuse a few flows then. Owner
+  // only.
+  void let_move_behind(bool may) { may_move_behind_ = may; }
+
   // Goes over the next `buckets` buckets, erases what is expired and every live entry of which
   // `keep(const FlowEntry&)` is false. True when that ended a pass that counts (invariant
   // 4); at most one pass ends in one call. Owner only.
@@ -114,6 +119,7 @@ class FlowTable {
   alignas(64) std::span<Bucket> buckets_;
   uint64_t mask_;
   alignas(64) size_t sweep_position_ = 0;
+  bool may_move_behind_ = true;
   bool moved_behind_ = false;  // in the pass under way
   std::atomic<size_t> count_[kFlowStates] = {};
 };

@@ -125,6 +125,23 @@ TEST(FlowTableLoad, APassThatEntriesHaveMovedBehindDoesNotCount) {
   EXPECT_GT(not_counted, 0) << "or this shows nothing";
 }
 
+TEST(FlowTableLoad, EveryPassCountsWhileEntriesMayNotMoveBehind) {
+  Buckets buckets(1024);
+  FlowTable table(buckets);
+  table.let_move_behind(false);
+  std::mt19937_64 random(3);
+  while (table.size() < table.capacity() * 80 / 100) {
+    table.store({random(), random()}, established(), kNow);
+  }
+  for (int pass = 0; pass < 4; ++pass) {
+    ASSERT_FALSE(table.sweep(512, kNow, keep_all));
+    for (size_t i = 0; i < table.capacity(); ++i) {
+      table.store({random(), random()}, established(), kNow);
+    }
+    ASSERT_TRUE(table.sweep(512, kNow, keep_all));
+  }
+}
+
 class Churn {
  public:
   Churn(size_t buckets, uint64_t seed) : buckets_(buckets), table_(buckets_), random_(seed) {}
