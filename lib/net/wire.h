@@ -63,6 +63,7 @@ inline constexpr uint8_t kProtocolIpip = 4;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
 inline constexpr uint8_t kProtocolIpv6 = 41;
+inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
 // RFC 9293.
 struct TcpHeader {
