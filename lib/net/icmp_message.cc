@@ -38,7 +38,9 @@ static_assert(sizeof(Icmpv6PacketTooBig) == sizeof(IcmpUnreachable) && alignof(I
 // Moves the quote to its place, before any header is written over a packet that lies there.
 size_t quote(std::span<const uint8_t> packet, std::span<uint8_t> out, size_t headers, size_t longest) {
   const size_t quoted = std::min({packet.size(), out.size() - headers, longest - headers});
-  std::memmove(out.data() + headers, packet.data(), quoted);
+  if (quoted > 0) {  // an empty span may point nowhere
+    std::memmove(out.data() + headers, packet.data(), quoted);
+  }
   return quoted;
 }
 
