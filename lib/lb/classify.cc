@@ -3,7 +3,9 @@
 namespace maglb {
 
 void classify_fragment(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker) {
-  if (snapshot.services().has_address(batch.notes[i].parsed.key.destination)) {
+  const FlowKey& key = batch.notes[i].parsed.key;
+  const bool has_ports = key.protocol == Protocol::kTcp || key.protocol == Protocol::kUdp;
+  if (has_ports && snapshot.services().has_address(key.destination)) {
     return drop(batch, i, worker, DropReason::kFragment);
   }
   batch.verdicts[i] = Verdict::kKernel;

@@ -8,7 +8,7 @@
 
 namespace maglb {
 
-// A fragment to a service's address has no port to match by and is dropped; others are the kernel's.
+// A fragment of TCP or UDP to a service's address is dropped; others are the kernel's.
 void classify_fragment(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker);
 
 // What matches no service is the kernel's. A packet of our own tunnel source would be encapsulated again,
@@ -16,7 +16,7 @@ void classify_fragment(Batch& batch, size_t i, const Snapshot& snapshot, WorkerC
 // REQUIRES: the packet is pending.
 inline bool classify(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker) {
   Batch::Notes& notes = batch.notes[i];
-  if (notes.parsed.is_fragment) [[unlikely]] {
+  if (notes.parsed.kind != PacketKind::kFlow) [[unlikely]] {
     classify_fragment(batch, i, snapshot, worker);
     return false;
   }

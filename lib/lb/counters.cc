@@ -13,13 +13,18 @@ Words words_of(DropReason reason) {
     case DropReason::kTruncated:
       return {"truncated", "the frame ends before its headers do"};
     case DropReason::kBadIpHeader:
-      return {"bad_ip_header", "IP version, header length or total length cannot be"};
+      return {"bad_ip_header",
+              "an IP header that cannot be: version, lengths, fragment, order of extension headers"};
     case DropReason::kBadIpChecksum:
       return {"bad_ip_checksum", "the IPv4 header checksum is wrong"};
     case DropReason::kBadL4Header:
       return {"bad_l4_header", "the TCP data offset or the UDP length cannot be"};
     case DropReason::kFragment:
       return {"fragment", "a fragment for a service address; fragments are not forwarded"};
+    case DropReason::kTinyFragment:
+      return {"tiny_fragment", "a first fragment ends within its headers, or the next would overwrite them"};
+    case DropReason::kExtensionHeaders:
+      return {"extension_headers", "more IPv6 extension headers than are walked: 8, of 512 bytes"};
     case DropReason::kLoop:
       return {"loop", "the packet comes from the balancer's own tunnel source"};
     case DropReason::kNoBackend:

@@ -35,6 +35,8 @@ enum class DropReason : uint8_t {
   kBadIpChecksum,
   kBadL4Header,
   kFragment,
+  kTinyFragment,
+  kExtensionHeaders,
   kLoop,
   kNoBackend,
   kNoTunnelSource,

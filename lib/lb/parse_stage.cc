@@ -23,9 +23,16 @@ void parse_uncommon(Batch& batch, size_t i, WorkerContext& worker) {
     batch.verdicts[i] = Verdict::kKernel;
     return;
   }
-  switch (parse_frame({packet.data, packet.length}, parsed)) {
-    case ParseStatus::kFlow:
-    case ParseStatus::kFragment:
+  const ParseStatus status = parse_frame({packet.data, packet.length}, parsed);
+  if (parsed.l3_offset != sizeof(EthernetHeader)) {  // tagged frames are the kernel's, whatever they hold
+    batch.verdicts[i] = Verdict::kKernel;
+    return;
+  }
+  switch (status) {
+    case ParseStatus::kPacket:
+      if (parsed.kind != PacketKind::kFlow && parsed.kind != PacketKind::kFragment) {
+        batch.verdicts[i] = Verdict::kKernel;
+      }
       return;
     case ParseStatus::kOther:
       batch.verdicts[i] = Verdict::kKernel;
@@ -38,6 +45,10 @@ void parse_uncommon(Batch& batch, size_t i, WorkerContext& worker) {
       return drop(batch, i, worker, DropReason::kBadIpChecksum);
     case ParseStatus::kBadL4Header:
       return drop(batch, i, worker, DropReason::kBadL4Header);
+    case ParseStatus::kTinyFragment:
+      return drop(batch, i, worker, DropReason::kTinyFragment);
+    case ParseStatus::kTooManyHeaders:
+      return drop(batch, i, worker, DropReason::kExtensionHeaders);
   }
 }
 

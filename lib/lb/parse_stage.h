@@ -16,8 +16,8 @@ inline bool is_to(const uint8_t* frame, uint16_t length, const PortView& port) {
   return length >= sizeof(EthernetHeader) && ((load_le64(frame) ^ port.word()) << 16) == 0;
 }
 
-// Frames to another MAC address, and what no service can match, are the kernel's. Fragments stay
-// pending with ports of zero. True: the packet is pending.
+// Frames to another MAC address, and what no service can match, are the kernel's. So are tagged
+// frames, ICMP and protocols without ports. Fragments stay pending. True: the packet is pending.
 template <typename Instructions>
 inline bool parse(Batch& batch, size_t i, WorkerContext& worker) {
   const Packet& packet = batch.packets[i];

@@ -1,11 +1,14 @@
-// One Ethernet frame -> where its parts lie and its 5-tuple, or why not.
+// One Ethernet frame -> what kind of packet it holds, where its parts lie and its 5-tuple, or why not.
 //
 // Every length is checked before it is used (RFC 1812 5.2.2 for IPv4, RFC 8200 for IPv6). Hostile input is
 // the normal case here: a frame may be of any length down to zero and hold anything. Both functions read
 // only the frame's bytes and write nothing but their result.
 //
 // parse_common() is the way that nearly every packet takes, a few words at a time; parse_frame() takes
-// every frame, and says what is wrong.
+// every frame, with up to two VLAN tags, and says what is wrong. The checksums of TCP, UDP and ICMP are
+// left to whom the packet is for.
+//
+// What more there is to read of a fragment and of an ICMP error: fragment.h, icmp_quote.h.
 #pragma once
 
 #include <cstddef>
@@ -18,28 +21,60 @@
 namespace maglb {
 
 enum class ParseStatus : uint8_t {
-  kFlow,         // TCP or UDP, not a fragment: every field of ParsedFrame is set
-  kFragment,     // fragment of TCP or UDP over IPv4: addresses and protocol are set, ports are not
-  kOther,        // nothing that a service can match: another EtherType, protocol or extension header
-  kTruncated,    // ends before its headers do
-  kBadIpHeader,  // version, header length or total length can't be; an IPv4-mapped address in IPv6
+  kPacket,       // ParsedFrame::kind says of what kind; every field is set
+  kOther,        // nothing that a service can match: another EtherType, a third tag, ICMP but for its errors
+                 // and echo requests, IGMP, an ICMP error that quotes too little or another's packet
+  kTruncated,    // ends before its headers do, or they are not in the bytes at hand
+  kBadIpHeader,  // version, header or total length, an IPv4-mapped address in IPv6, the order of extension
+                 // headers, routing header type 0 (RFC 5095), an impossible fragment
   kBadIpChecksum,
-  kBadL4Header,  // TCP data offset or UDP length can't be
+  kBadL4Header,     // TCP data offset or UDP length can't be
+  kTinyFragment,    // a first fragment that ends within its headers, or TCP at offset 8 (RFC 1858, RFC 7112)
+  kTooManyHeaders,  // more IPv6 extension headers than ipv6_chain.h allows
 };
 
+enum class PacketKind : uint8_t {
+  kFlow,       // TCP or UDP with its ports, not a fragment (RFC 6946: an atomic fragment is none)
+  kFragment,   // of any protocol; the first of TCP or UDP has its ports, all others have ports 0
+  kIcmpError,  // the key is that of the quoted packet reversed: of what the flow's client sends
+  kEcho,       // an echo request: the source port is its identifier, the destination port 0
+  kPortless,   // any other protocol, by its number; ports 0
+};
+
+// The protocol of a later IPv6 fragment is what its fragment header names, which may be an extension header.
 struct ParsedFrame {
   FlowKey key;
-  uint16_t l3_offset = 0;  // of the IP header in the frame
-  uint16_t l3_length = 0;  // the IP packet's own length: Ethernet padding is not part of it
-  uint8_t tcp_flags = 0;   // 0 for UDP
+  // These five lie together: where they are constants they are one store.
+  uint16_t l3_offset = 0;  // of the IP header in the frame: 14, and 4 more for each tag
   bool is_v6 = false;
-  bool is_fragment = false;
+  PacketKind kind = PacketKind::kFlow;
+  uint16_t vlan_outer = 0;  // id of the first tag; 0: none, or a tag that only gives a priority
+  uint16_t vlan_inner = 0;  // of the second
+  uint16_t l3_length = 0;   // the IP packet's own length: Ethernet padding is not part of it
+  uint8_t tcp_flags = 0;    // 0 but for TCP with its ports
 };
+static_assert(sizeof(ParsedFrame) <= 56);
 
-ParseStatus parse_frame(std::span<const uint8_t> frame, ParsedFrame& out);
+inline constexpr size_t kLargestFrame = 9728;  // jumbo frames; no length above it is refused
 
-// True: a frame of IPv4 without options or IPv6 without extension headers that holds a whole TCP or UDP
-// header, all of it in order; `out` is as parse_frame() makes it. False: nothing is said of the frame.
+// `frame` are the bytes at hand, `frame_length` the whole frame's: one in several buffers has more of them
+// than its first shows. Headers must lie in `frame`, packets in `frame_length`. No field of `out` counts
+// unless this gives kPacket, but for l3_offset, which is above 14 if and only if there is a tag.
+// REQUIRES: frame.size() <= frame_length.
+ParseStatus parse_frame(std::span<const uint8_t> frame, size_t frame_length, ParsedFrame& out);
+
+// A frame in one piece.
+inline ParseStatus parse_frame(std::span<const uint8_t> frame, ParsedFrame& out) {
+  return parse_frame(frame, frame.size(), out);
+}
+
+// Where the header behind those of IP begins: of TCP, UDP, ICMP or another.
+// REQUIRES: `ip` begins at l3_offset of a frame that parsed as any kind but kFragment, and holds what
+// parse_frame() saw of it.
+uint16_t l4_offset(std::span<const uint8_t> ip);
+
+// True: an untagged frame of IPv4 without options or IPv6 without extension headers that holds a whole TCP or
+// UDP header, all of it in order; `out` is as parse_frame() makes it. False: nothing is said of the frame.
 // `Keys` writes a key's addresses from an IP header; there are others with wider instructions.
 struct PortableKeys {
   // REQUIRES: the 20 bytes of an IPv4 header and 4 more, and the 40 of an IPv6 header.
@@ -99,9 +134,11 @@ inline bool parse_common_v4(const uint8_t* frame, uint16_t length, ParsedFrame& 
   }
   Keys::set_v4(out.key, ip);
   out.l3_offset = sizeof(EthernetHeader);
-  out.l3_length = static_cast<uint16_t>(total);
   out.is_v6 = false;
-  out.is_fragment = false;
+  out.kind = PacketKind::kFlow;
+  out.vlan_outer = 0;
+  out.vlan_inner = 0;
+  out.l3_length = static_cast<uint16_t>(total);
   return true;
 }
 
@@ -121,9 +158,11 @@ inline bool parse_common_v6(const uint8_t* frame, uint16_t length, ParsedFrame& 
     return false;
   }
   out.l3_offset = sizeof(EthernetHeader);
-  out.l3_length = static_cast<uint16_t>(sizeof(Ipv6Header) + static_cast<uint32_t>(payload));
   out.is_v6 = true;
-  out.is_fragment = false;
+  out.kind = PacketKind::kFlow;
+  out.vlan_outer = 0;
+  out.vlan_inner = 0;
+  out.l3_length = static_cast<uint16_t>(sizeof(Ipv6Header) + static_cast<uint32_t>(payload));
   return true;
 }
 

@@ -22,6 +22,14 @@ Bytes broken(Bytes frame, size_t at, uint8_t value, bool seal = true) {
   }
   return frame;
 }
+// Hop-by-hop options of 520 bytes.
+Bytes too_long_chain() {
+  Bytes frame = web().from("2001:db8::11", 1).to("2001:db8:100::1", 80).payload(600).bytes();
+  frame[20] = 0;
+  frame[54] = 6;
+  frame[55] = 64;
+  return frame;
+}
 Bytes cut(Bytes frame, size_t size) {
   frame.resize(size);
   return frame;
@@ -35,7 +43,7 @@ TEST(Classify, GivesTheKernelWhatIsNotAServices) {
       web().protocol(1).bytes(),
       web().to_mac({2, 9, 9, 9, 9, 9}).bytes(),
       web().to_mac({255, 255, 255, 255, 255, 255}).bytes(),
-      web().to("198.51.100.9", 80).fragment(0x2000).bytes(),
+      web().to("198.51.100.9", 80).payload(4).fragment(0x2000).bytes(),
       broken(web().bytes(), 12, 0x86, false),
   };
   for (const Bytes& frame : cases) {
@@ -60,8 +68,11 @@ TEST(Classify, DropsEachWithItsReason) {
       {DropReason::kBadIpHeader, broken(web().bytes(), 14, 0x65)},
       {DropReason::kBadIpChecksum, broken(web().bytes(), 22, 9, false)},
       {DropReason::kBadL4Header, broken(web().bytes(), 46, 0x40)},
-      {DropReason::kFragment, web().fragment(0x2000).bytes()},
+      {DropReason::kFragment, web().payload(4).fragment(0x2000).bytes()},
       {DropReason::kFragment, web().fragment(0x0010).bytes()},
+      {DropReason::kBadIpHeader, web().fragment(0x2000).bytes()},
+      {DropReason::kTinyFragment, web().fragment(0x0001).bytes()},
+      {DropReason::kExtensionHeaders, too_long_chain()},
       {DropReason::kLoop, web().from("10.0.0.2", 40000).bytes()},
   };
   for (const auto& c : cases) {
