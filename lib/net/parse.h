@@ -44,7 +44,6 @@ enum class PacketKind : uint8_t {
 // The protocol of a later IPv6 fragment is what its fragment header names, which may be an extension header.
 struct ParsedFrame {
   FlowKey key;
-  // These five lie together: where they are constants they are one store.
   uint16_t l3_offset = 0;  // of the IP header in the frame: 14, and 4 more for each tag
   bool is_v6 = false;
   PacketKind kind = PacketKind::kFlow;
@@ -52,7 +51,15 @@ struct ParsedFrame {
   uint16_t vlan_inner = 0;  // of the second
   uint16_t l3_length = 0;   // the IP packet's own length: Ethernet padding is not part of it
   uint8_t tcp_flags = 0;    // 0 but for TCP with its ports
+
+  // The five fields behind the key, in one store.
+  void set_untagged_flow(bool v6) {
+    store_le(reinterpret_cast<uint8_t*>(this) + sizeof(FlowKey), sizeof(EthernetHeader) | uint64_t{v6} << 16);
+  }
 };
+static_assert(offsetof(ParsedFrame, l3_offset) == sizeof(FlowKey));
+static_assert(offsetof(ParsedFrame, is_v6) == sizeof(FlowKey) + 2 && PacketKind::kFlow == PacketKind{0});
+static_assert(offsetof(ParsedFrame, vlan_inner) == sizeof(FlowKey) + 6);
 static_assert(sizeof(ParsedFrame) <= 56);
 
 inline constexpr size_t kLargestFrame = 9728;  // jumbo frames; no length above it is refused
@@ -133,11 +140,7 @@ inline bool parse_common_v4(const uint8_t* frame, uint16_t length, ParsedFrame& 
     return false;
   }
   Keys::set_v4(out.key, ip);
-  out.l3_offset = sizeof(EthernetHeader);
-  out.is_v6 = false;
-  out.kind = PacketKind::kFlow;
-  out.vlan_outer = 0;
-  out.vlan_inner = 0;
+  out.set_untagged_flow(false);
   out.l3_length = static_cast<uint16_t>(total);
   return true;
 }
@@ -157,11 +160,7 @@ inline bool parse_common_v6(const uint8_t* frame, uint16_t length, ParsedFrame& 
   if (out.key.source.is_v4() || out.key.destination.is_v4()) [[unlikely]] {
     return false;
   }
-  out.l3_offset = sizeof(EthernetHeader);
-  out.is_v6 = true;
-  out.kind = PacketKind::kFlow;
-  out.vlan_outer = 0;
-  out.vlan_inner = 0;
+  out.set_untagged_flow(true);
   out.l3_length = static_cast<uint16_t>(sizeof(Ipv6Header) + static_cast<uint32_t>(payload));
   return true;
 }
