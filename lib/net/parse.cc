@@ -168,7 +168,8 @@ ParseStatus status_of(ChainStatus chain, bool first_fragment) {
 ParseStatus parse_behind_ipv6(std::span<const uint8_t> ip, ParsedFrame& out) {
   constexpr size_t kFragmentHeader = 8;
   Ipv6Chain chain;
-  const ParseStatus status = status_of(walk_chain(ip, out.l3_length, chain), chain.is_fragment());
+  const ChainStatus walked = walk_chain(ip, out.l3_length, chain);
+  const ParseStatus status = status_of(walked, chain.is_fragment());
   if (chain.is_fragment() &&
       !fragment_can_be(chain.offset_bytes, out.l3_length - (chain.fragment + kFragmentHeader), chain.more)) {
     return ParseStatus::kBadIpHeader;
