@@ -68,7 +68,8 @@ def test_json_is_one_object_with_every_key(files):
     assert {"received", "originated", "sent", "kernel", "dropped", "services", "backends"} <= set(counters)
     assert set(counters["dropped"]) == {
         "truncated", "bad_ip_header", "bad_ip_checksum", "bad_l4_header", "fragment", "tiny_fragment",
-        "extension_headers", "loop", "no_backend", "no_tunnel_source", "no_next_hop", "too_big", "no_headroom", "multi_segment", "no_kernel_path", "tx_full"}
+        "extension_headers", "loop", "no_backend", "no_tunnel_source", "no_next_hop",
+        "too_big", "no_headroom", "multi_segment", "no_kernel_path", "tx_full"}
     assert set(counters["services"]) == {"web", "dns"}
     assert counters["backends"] == {"dns": {"ns1": {"packets": 0, "bytes": 0, "new_flows": 0}},
                                     "web": {"web1": {"packets": 2, "bytes": 80, "new_flows": 1}}}
