@@ -1,0 +1,376 @@
+// A FragmentTable written plainly: datagrams in a list by age, what was seen byte by byte, everything
+// searched for from the start. And a duel, which plays one input on both and compares all they say.
+#pragma once
+
+#include <algorithm>
+#include <list>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "lib/flow/fragment_table.h"
+
+namespace maglb::testing {
+
+class PlainFragments {
+ public:
+  PlainFragments(const SipKey& key, const FragmentTable::Limits& limits, Duration lifetime)
+      : key_(key), limits_(limits), lifetime_(lifetime) {}
+
+  FragmentOutcome admit(const Fragment& fragment, Time now) {
+    if (!possible(fragment)) {
+      return {FragmentVerdict::kRefusedMalformed, {}};
+    }
+    if (fragment.offset_bytes == 0 && !fragment.more) {
+      return {FragmentVerdict::kForward, *fragment.flow};
+    }
+    expire(now);
+    Datagram* known = find(fragment.key, now);
+    return known != nullptr ? admit_to(*known, fragment) : admit_new(fragment, now);
+  }
+
+  std::optional<FlowKey> flow_of(const FragmentKey& key, Time now) {
+    Datagram* known = find(key, now);
+    if (known == nullptr || !known->flow || known->spoiled) {
+      return std::nullopt;
+    }
+    const FlowKey flow = *known->flow;
+    known->on_their_way -= known->on_their_way > 0 ? 1 : 0;
+    end_if_complete(*known);
+    return flow;
+  }
+
+  void expire(Time now) {
+    for (size_t i = 0; i < FragmentTable::kExpiredAtOnce; ++i) {
+      if (!datagrams_.empty() && datagrams_.front().deadline <= now) {
+        end(datagrams_.front(), FragmentLoss::kExpired);
+      }
+    }
+  }
+
+  std::set<uintptr_t> released;
+  std::map<uintptr_t, FragmentLoss> dropped;
+
+  size_t size() const { return datagrams_.size(); }
+  size_t held() const {
+    size_t sum = 0;
+    for (const Datagram& datagram : datagrams_) {
+      sum += datagram.held.size();
+    }
+    return sum;
+  }
+
+ private:
+  struct Datagram {
+    FragmentKey key;
+    Time deadline;
+    std::optional<FlowKey> flow;
+    bool spoiled = false;
+    std::set<uint32_t> bytes;
+    std::set<std::array<uint32_t, 3>> pieces;  // begin, end, more
+    std::optional<uint32_t> size;
+    std::vector<uintptr_t> held;
+    size_t on_their_way = 0;
+  };
+
+  static bool possible(const Fragment& f) {
+    const bool fits = f.payload_bytes > 0 && uint64_t{f.offset_bytes} + f.payload_bytes <= 65535;
+    const bool even = f.offset_bytes % 8 == 0 && (!f.more || f.payload_bytes % 8 == 0);
+    return fits && even && (f.offset_bytes > 0 || f.flow != nullptr);
+  }
+
+  static bool fits(const Datagram& datagram, const Fragment& f) {
+    const uint32_t end = f.offset_bytes + f.payload_bytes;
+    for (uint32_t b = f.offset_bytes; b < end; ++b) {
+      if (datagram.bytes.contains(b)) {
+        return false;
+      }
+    }
+    if (f.more) {
+      return !datagram.size || end <= *datagram.size;
+    }
+    return !datagram.size && (datagram.bytes.empty() || *datagram.bytes.rbegin() < end);
+  }
+
+  FragmentOutcome admit_to(Datagram& known, const Fragment& f) {
+    const uint32_t end = f.offset_bytes + f.payload_bytes;
+    if (known.spoiled) {
+      return {FragmentVerdict::kRefusedOverlap, {}};
+    }
+    if (known.pieces.contains({f.offset_bytes, end, f.more})) {
+      return {FragmentVerdict::kRefusedDuplicate, {}};
+    }
+    if (!fits(known, f)) {
+      known.spoiled = true;
+      drop_held(known, FragmentLoss::kSpoiled);
+      return {FragmentVerdict::kRefusedOverlap, {}};
+    }
+    if (known.pieces.size() >= limits_.pieces) {
+      return {FragmentVerdict::kRefusedFull, {}};
+    }
+    if (!known.flow && f.flow == nullptr &&
+        (known.held.size() >= limits_.held_each || !make_room_to_hold(known.key, &known))) {
+      return {FragmentVerdict::kRefusedFull, {}};
+    }
+    return take(known, f);
+  }
+
+  FragmentOutcome admit_new(const Fragment& f, Time now) {
+    if (f.flow == nullptr && !make_room_to_hold(f.key, nullptr)) {
+      return {FragmentVerdict::kRefusedFull, {}};
+    }
+    if (entries_beside(f.key) >= limits_.entries / 4) {
+      end(*oldest([&](const Datagram& d) { return same_bucket(d.key, f.key); }), FragmentLoss::kEvicted);
+    } else if (datagrams_.size() >= limits_.entries) {
+      end(*oldest([](const Datagram&) { return true; }), FragmentLoss::kEvicted);
+    }
+    Datagram made;
+    made.key = f.key;
+    made.deadline = now + lifetime_;
+    datagrams_.push_back(made);
+    return take(datagrams_.back(), f);
+  }
+
+  FragmentOutcome take(Datagram& known, const Fragment& f) {
+    for (uint32_t b = f.offset_bytes; b < f.offset_bytes + f.payload_bytes; ++b) {
+      known.bytes.insert(b);
+    }
+    known.pieces.insert({f.offset_bytes, f.offset_bytes + f.payload_bytes, f.more});
+    if (!f.more) {
+      known.size = f.offset_bytes + f.payload_bytes;
+    }
+    if (f.flow != nullptr) {
+      known.flow = *f.flow;
+      known.on_their_way = known.held.size();
+      released.insert(known.held.begin(), known.held.end());
+      known.held.clear();
+    }
+    if (!known.flow) {
+      known.held.push_back(f.handle);
+      return {FragmentVerdict::kHeld, {}};
+    }
+    const FlowKey flow = *known.flow;
+    end_if_complete(known);
+    return {FragmentVerdict::kForward, flow};
+  }
+
+  bool make_room_to_hold(const FragmentKey& key, const Datagram* spared) {
+    if (held() + released.size() + dropped.size() >= limits_.held + limits_.unpolled) {
+      return false;
+    }
+    size_t beside = 0;
+    for (const Datagram& datagram : datagrams_) {
+      beside += same_bucket(datagram.key, key) ? datagram.held.size() : 0;
+    }
+    const bool quarter_full = beside >= limits_.held / 4;
+    if (!quarter_full && held() < limits_.held) {
+      return true;
+    }
+    for (Datagram& d : datagrams_) {
+      if (&d != spared && !d.held.empty() && (!quarter_full || same_bucket(d.key, key))) {
+        end(d, FragmentLoss::kEvicted);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  template <typename In>
+  Datagram* oldest(In in) {
+    for (Datagram& datagram : datagrams_) {
+      if (in(datagram) && !datagram.held.empty()) {
+        return &datagram;
+      }
+    }
+    return &*std::find_if(datagrams_.begin(), datagrams_.end(), in);
+  }
+
+  bool same_bucket(const FragmentKey& a, const FragmentKey& b) const {
+    return siphash24(key_, a.source.bytes) % FragmentTable::kSourceBuckets ==
+           siphash24(key_, b.source.bytes) % FragmentTable::kSourceBuckets;
+  }
+  size_t entries_beside(const FragmentKey& key) const {
+    return static_cast<size_t>(std::count_if(datagrams_.begin(), datagrams_.end(),
+                                             [&](const Datagram& d) { return same_bucket(d.key, key); }));
+  }
+
+  Datagram* find(const FragmentKey& key, Time now) {
+    for (Datagram& datagram : datagrams_) {
+      if (datagram.key == key && datagram.deadline > now) {
+        return &datagram;
+      }
+      if (datagram.key == key) {
+        end(datagram, FragmentLoss::kExpired);
+        return nullptr;
+      }
+    }
+    return nullptr;
+  }
+
+  void drop_held(Datagram& datagram, FragmentLoss reason) {
+    for (uintptr_t handle : datagram.held) {
+      dropped[handle] = reason;
+    }
+    datagram.held.clear();
+  }
+  void end(Datagram& datagram, FragmentLoss reason) {
+    drop_held(datagram, reason);
+    datagrams_.remove_if([&](const Datagram& each) { return &each == &datagram; });
+  }
+  void end_if_complete(Datagram& known) {
+    if (!known.spoiled && known.on_their_way == 0 && known.size && known.bytes.size() == *known.size) {
+      end(known, FragmentLoss::kExpired);
+    }
+  }
+
+  SipKey key_;
+  FragmentTable::Limits limits_;
+  Duration lifetime_;
+  std::list<Datagram> datagrams_;
+};
+
+// Every step is a word of the input: what happens, and to which datagram.
+class FragmentDuel {
+ public:
+  explicit FragmentDuel(const FragmentTable::Limits& limits)
+      : table_(kKey, limits, kLifetime), plain_(kKey, limits, kLifetime) {}
+
+  // Null, or what differs.
+  const char* step(uint32_t word) {
+    switch (word % 16) {
+      case 0:
+        now_ += Duration(1 + static_cast<int64_t>(word >> 4 & 0xff) % 40);
+        return levels();
+      case 1:
+        table_.expire(now_);
+        plain_.expire(now_);
+        return levels();
+      case 2:
+      case 3:
+        return take_back(1 + (word >> 4) % 8);
+      case 4:
+        return ask_for(key_of(word));
+      default:
+        return admit(word);
+    }
+  }
+
+  // What is left comes back once each.
+  const char* finish() {
+    table_.clear();
+    for (std::array<DroppedFragment, 16> some; const size_t count = table_.take_dropped(some);) {
+      for (const DroppedFragment& each : std::span(some).first(count)) {
+        if (out_.erase(each.handle) != 1) {
+          return "a handle comes back that the table does not have";
+        }
+      }
+    }
+    for (std::array<uintptr_t, 16> some; const size_t count = table_.take_released(some);) {
+      for (uintptr_t handle : std::span(some).first(count)) {
+        out_.erase(handle);
+      }
+    }
+    return out_.empty() && table_.held() == 0 && table_.held_bytes() == 0 && table_.size() == 0
+               ? nullptr
+               : "a handle does not come back";
+  }
+
+  const std::map<FragmentVerdict, size_t>& verdicts() const { return verdicts_; }
+  const std::map<FragmentLoss, size_t>& losses() const { return losses_; }
+
+ private:
+  static constexpr SipKey kKey{0x0706050403020100, 0x0f0e0d0c0b0a0908};
+  static constexpr Duration kLifetime{100};
+
+  // Three sources, three ids.
+  static FragmentKey key_of(uint32_t word) {
+    const auto source = static_cast<uint8_t>((word >> 8 & 0xf) % 3);
+    return {IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, source}),
+            IpAddress::v4(std::array<uint8_t, 4>{192, 0, 2, 1}),
+            (word >> 12 & 0xf) % 3,
+            17,
+            {}};
+  }
+
+  const char* admit(uint32_t word) {
+    const uint32_t shape = word >> 16;
+    FlowKey flow;
+    flow.source_port = Be16(static_cast<uint16_t>(1 + (shape >> 12)));
+    Fragment fragment;
+    fragment.key = key_of(word);
+    fragment.offset_bytes = (shape & 7) * 8;
+    fragment.payload_bytes = (1 + (shape >> 3 & 1)) * 8;
+    fragment.more = (shape >> 4 & 3) != 0;
+    if ((shape >> 6 & 0x1f) == 0) {
+      fragment.offset_bytes += word >> 4 & 1 ? 65528 : 1;
+    }
+    if ((shape >> 6 & 0x1f) == 1) {
+      fragment.payload_bytes -= 1 + (word >> 4 & 7);
+    }
+    fragment.flow = fragment.offset_bytes == 0 && (shape >> 11 & 7) != 0 ? &flow : nullptr;
+    fragment.handle = ++handles_;
+    fragment.buffer_bytes = 64;
+    const FragmentOutcome is = table_.admit(fragment, now_);
+    const FragmentOutcome expected = plain_.admit(fragment, now_);
+    ++verdicts_[is.verdict];
+    if (is.verdict == FragmentVerdict::kHeld) {
+      out_.insert(fragment.handle);
+    }
+    if (is.verdict != expected.verdict || !(is.flow == expected.flow)) {
+      return "another verdict or flow";
+    }
+    return levels();
+  }
+
+  const char* take_back(size_t limit) {
+    std::vector<uintptr_t> released(limit);
+    released.resize(table_.take_released(released));
+    for (uintptr_t handle : released) {
+      if (plain_.released.erase(handle) != 1 || out_.erase(handle) != 1) {
+        return "released what should not be";
+      }
+    }
+    std::vector<DroppedFragment> dropped(limit);
+    dropped.resize(table_.take_dropped(dropped));
+    for (const DroppedFragment& each : dropped) {
+      const auto expected = plain_.dropped.find(each.handle);
+      if (expected == plain_.dropped.end() || expected->second != each.reason ||
+          out_.erase(each.handle) != 1) {
+        return "dropped what should not be, or for another reason";
+      }
+      plain_.dropped.erase(expected);
+      ++losses_[each.reason];
+    }
+    if ((released.size() < limit && !plain_.released.empty()) ||
+        (dropped.size() < limit && !plain_.dropped.empty())) {
+      return "kept what should come back";
+    }
+    return levels();
+  }
+
+  const char* ask_for(const FragmentKey& key) {
+    if (table_.flow_of(key, now_) != plain_.flow_of(key, now_)) {
+      return "another flow of a datagram";
+    }
+    return levels();
+  }
+
+  const char* levels() const {
+    const bool has_any = !plain_.released.empty() || !plain_.dropped.empty();
+    if (table_.size() != plain_.size() || table_.held() != plain_.held() || table_.has_any() != has_any ||
+        table_.held_bytes() != out_.size() * 64) {
+      return "another level";
+    }
+    return nullptr;
+  }
+
+  FragmentTable table_;
+  PlainFragments plain_;
+  Time now_{1};
+  uintptr_t handles_ = 0;
+  std::set<uintptr_t> out_;  // with the table
+  std::map<FragmentVerdict, size_t> verdicts_;
+  std::map<FragmentLoss, size_t> losses_;
+};
+
+}  // namespace maglb::testing
