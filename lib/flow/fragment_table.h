@@ -35,9 +35,11 @@
 //      ranges, kExpiredAtOnce + 3 entries ended, each with at most limits.held_each fragments.
 //
 // The quarter. A source that sends pieces of many datagrams takes from the other sources of its bucket
-// only, and cannot choose which those are. Who forges many sources fills the waiting places and no more:
-// limits.held of them, the oldest going first, so the pieces of a datagram that come within limits.held
-// fragments of each other find each other whatever the flood is.
+// only, and cannot choose which those are. Who forges many sources and sends later fragments fills the
+// waiting places and no more: limits.held of them, the oldest going first, so the pieces of a datagram that
+// come within limits.held fragments of each other find each other. Who forges many and sends first ones
+// (or spoils what he sends) can fill the table: then who waits goes at once, and a datagram whose first
+// fragment came first stays for limits.entries more. Every place is free again after the lifetime.
 //
 // How long. RFC 791 suggests 15 s, RFC 8200 60 s, for reassembly, which waits for the slowest piece. We
 // only bridge from the first piece that comes to the last: they left back to back, 64 KB take 0.5 s at

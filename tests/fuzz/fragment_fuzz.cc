@@ -4,7 +4,7 @@
 #include <cstdlib>
 
 #include "lib/base/byte_order.h"
-#include "tests/support/plain_fragments.h"
+#include "tests/support/fragment_duel.h"
 
 namespace maglb {
 namespace {
