@@ -5,8 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
-#include <charconv>
 
 #include "lib/bpf/attachment.h"
 #include "lib/bpf/decap_maps.h"
@@ -21,8 +21,10 @@ constexpr uint32_t kTcPriority = 27757;
 constexpr uint32_t kTcHandle = 1;
 
 constexpr std::array<std::string_view, MAGLB_DECAP_COUNTERS_COUNT> kCounterNames = {
-    "decapsulated",  "passed_source",     "passed_not_for_us", "passed_fragment", "dropped_outer",
-    "dropped_inner", "dropped_not_local", "dropped_ecn",       "dropped_error"};
+    "decapsulated",   "passed_source",       "passed_not_for_us", "passed_fragment", "passed_options",
+    "passed_gre_key", "passed_gre_checksum", "passed_payload",    "dropped_outer",   "dropped_tunnel",
+    "dropped_inner",  "dropped_nested",      "dropped_not_local", "dropped_ecn",     "dropped_error"};
+static_assert(!kCounterNames.back().empty());
 
 tl::unexpected<Error> within(const std::string& interface, Error&& error) {
   return tl::unexpected<Error>(std::move(error).within(interface));
@@ -127,25 +129,66 @@ Result<void> refuse_foreign(const std::string& interface, const Places& places, 
   return {};
 }
 
-maglb_decap_prefix to_wire(const DecapPrefix& prefix) {
+// Where the address lies in the prefix's key, which counts the bits of its family only.
+maglb_decap_prefix to_wire(const IpPrefix& prefix) {
   maglb_decap_prefix wire{};
-  wire.length = prefix.length;
-  std::copy_n(prefix.address.bytes.begin() + 12, 4, wire.address);
+  const bool is_v4 = prefix.is_v4();
+  wire.length = MAGLB_DECAP_FAMILY_BITS + prefix.text_length();
+  wire.family = is_v4 ? 4 : 6;
+  std::copy(prefix.address.bytes.begin() + (is_v4 ? 12 : 0), prefix.address.bytes.end(), wire.address);
   return wire;
 }
 
-Result<BpfObject> load_with(const std::vector<DecapPrefix>& from) {
+IpPrefix from_wire(const maglb_decap_prefix& wire) {
+  const auto length = static_cast<uint8_t>(wire.length - MAGLB_DECAP_FAMILY_BITS);
+  if (wire.family == 4) {
+    const IpAddress address =
+        IpAddress::v4({wire.address[0], wire.address[1], wire.address[2], wire.address[3]});
+    return {address, static_cast<uint8_t>(IpPrefix::kV4Offset + length)};
+  }
+  IpPrefix prefix{{}, length};
+  std::copy(std::begin(wire.address), std::end(wire.address), prefix.address.bytes.begin());
+  return prefix;
+}
+
+Result<void> write_tunnels(int map_fd, const DecapRules& rules) {
+  const uint32_t key = 0;
+  maglb_decap_tunnels value{};
+  value.gre_key = rules.gre_key.value_or(0);
+  value.only_gre_key = rules.gre_key.has_value() ? 1 : 0;
+  value.gue_port = rules.gue_port;
+  if (const int rc = bpf_map_update_elem(map_fd, &key, &value, BPF_ANY); rc < 0) {
+    return fail_errno("setting up the tunnels", -rc);
+  }
+  return {};
+}
+
+Result<void> read_tunnels(int map_fd, DecapRules& rules) {
+  const uint32_t key = 0;
+  maglb_decap_tunnels value{};
+  if (const int rc = bpf_map_lookup_elem(map_fd, &key, &value); rc < 0) {
+    return fail_errno("reading the tunnels", -rc);
+  }
+  rules.gre_key = value.only_gre_key != 0 ? std::optional<uint32_t>(value.gre_key) : std::nullopt;
+  rules.gue_port = value.gue_port;
+  return {};
+}
+
+Result<BpfObject> load_with(const DecapRules& rules) {
   auto object = BpfObject::load(decap_object(), "maglb_decap");
   if (!object) {
     return object;
   }
   const uint8_t value = 1;
-  for (const DecapPrefix& prefix : from) {
+  for (const IpPrefix& prefix : rules.from) {
     const maglb_decap_prefix key = to_wire(prefix);
     const int rc = bpf_map_update_elem(object->map_fd(MAGLB_DECAP_FROM), &key, &value, BPF_ANY);
     if (rc < 0) {
       return fail_errno(fmt::format("allowing outer sources {}", prefix.to_string()), -rc);
     }
+  }
+  if (auto written = write_tunnels(object->map_fd(MAGLB_DECAP_TUNNELS), rules); !written) {
+    return tl::unexpected<Error>(std::move(written.error()));
   }
   return object;
 }
@@ -177,8 +220,8 @@ Result<DecapPlace> attach_somewhere(const Places& places, const BpfObject& objec
   });
 }
 
-Result<std::vector<DecapPrefix>> read_prefixes(int map_fd) {
-  std::vector<DecapPrefix> prefixes;
+Result<std::vector<IpPrefix>> read_prefixes(int map_fd) {
+  std::vector<IpPrefix> prefixes;
   maglb_decap_prefix key{};
   maglb_decap_prefix* previous = nullptr;
   for (uint32_t i = 0; i <= MAGLB_DECAP_MAX_PREFIXES; ++i) {
@@ -190,8 +233,7 @@ Result<std::vector<DecapPrefix>> read_prefixes(int map_fd) {
     if (rc < 0) {
       return fail_errno("reading the allowed outer sources", -rc);
     }
-    const std::array<uint8_t, 4> v4 = {next.address[0], next.address[1], next.address[2], next.address[3]};
-    prefixes.push_back({IpAddress::v4(v4), static_cast<uint8_t>(next.length)});
+    prefixes.push_back(from_wire(next));
     key = next;
     previous = &key;
   }
@@ -200,17 +242,25 @@ Result<std::vector<DecapPrefix>> read_prefixes(int map_fd) {
 }
 
 Result<void> read_maps(const BpfProgram& program, DecapStatus& status) {
+  auto tunnels = open_map(program, MAGLB_DECAP_TUNNELS);
+  if (!tunnels) {
+    return fail(tunnels.error().kind,
+                tunnels.error().message + ": attached by another version of maglb-decap?");
+  }
   auto from = open_map(program, MAGLB_DECAP_FROM);
   auto counters = open_map(program, MAGLB_DECAP_COUNTERS);
   if (!from || !counters) {
     return tl::unexpected<Error>(!from ? from.error() : counters.error());
+  }
+  if (auto read = read_tunnels(tunnels->get(), status.rules); !read) {
+    return read;
   }
   auto prefixes = read_prefixes(from->get());
   const auto values = read_counters(counters->get(), MAGLB_DECAP_COUNTERS_COUNT);
   if (!prefixes || !values) {
     return tl::unexpected<Error>(!prefixes ? prefixes.error() : values.error());
   }
-  status.from = std::move(*prefixes);
+  status.rules.from = std::move(*prefixes);
   for (size_t i = 0; i < kCounterNames.size(); ++i) {
     status.counters.emplace_back(kCounterNames[i], (*values)[i]);
   }
@@ -218,35 +268,6 @@ Result<void> read_maps(const BpfProgram& program, DecapStatus& status) {
 }
 
 }  // namespace
-
-Result<DecapPrefix> DecapPrefix::parse(std::string_view text) {
-  DecapPrefix prefix;
-  const size_t slash = text.find('/');
-  const auto address = IpAddress::parse(text.substr(0, slash));
-  if (!address) {
-    return tl::unexpected<Error>(address.error());
-  }
-  if (!address->is_v4()) {
-    return fail(ErrorKind::kInvalid, fmt::format("{} is not an IPv4 prefix", text));
-  }
-  prefix.address = *address;
-  if (slash != std::string_view::npos) {
-    const std::string_view digits = text.substr(slash + 1);
-    const auto [end, error] = std::from_chars(digits.begin(), digits.end(), prefix.length);
-    if (error != std::errc() || end != digits.end() || prefix.length > 32) {
-      return fail(ErrorKind::kInvalid, fmt::format("{}: the prefix length is not in 0..32", text));
-    }
-  }
-  const uint64_t mask = (uint64_t{1} << (32 - prefix.length)) - 1;
-  if ((prefix.address.to_v4().host() & mask) != 0) {
-    return fail(ErrorKind::kInvalid, fmt::format("{} has bits set beyond its length", text));
-  }
-  return prefix;
-}
-
-std::string DecapPrefix::to_string() const {
-  return fmt::format("{}/{}", address.to_string(), length);
-}
 
 std::string_view to_string(DecapPlace place) {
   switch (place) {
@@ -260,8 +281,7 @@ std::string_view to_string(DecapPlace place) {
   return "?";
 }
 
-Result<DecapPlace> attach_decap(const std::string& interface, const std::vector<DecapPrefix>& from,
-                                DecapMode mode) {
+Result<DecapPlace> attach_decap(const std::string& interface, const DecapRules& rules, DecapMode mode) {
   const auto places = look_at(interface);
   if (!places) {
     return tl::unexpected<Error>(places.error());
@@ -269,7 +289,7 @@ Result<DecapPlace> attach_decap(const std::string& interface, const std::vector<
   if (auto free = refuse_foreign(interface, *places, mode); !free) {
     return tl::unexpected<Error>(std::move(free.error()));
   }
-  const auto object = load_with(from);
+  const auto object = load_with(rules);
   if (!object) {
     return within(interface, Error(object.error()));
   }

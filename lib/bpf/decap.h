@@ -1,4 +1,5 @@
-// IPIP decapsulation on a real server: attaching, detaching and looking at the program of decap.bpf.c.
+// Tunnel decapsulation on a real server (IPIP, GRE, GUE): attaching, detaching and looking at the program of
+// decap.bpf.c.
 //
 // Nothing is pinned and nothing keeps running: the program lives as long as it is attached, and a later
 // process finds it by interface and name. Attaching again replaces ours in one step, with new prefixes
@@ -7,7 +8,6 @@
 // All calls concern the calling thread's network namespace.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -16,19 +16,19 @@
 #include <vector>
 
 #include "lib/base/error.h"
-#include "lib/net/address.h"
+#include "lib/net/prefix.h"
 
 namespace maglb {
 
-// An IPv4 prefix of outer sources.
-struct DecapPrefix {
-  IpAddress address;
-  uint8_t length = 32;
+// What is accepted as a tunnel packet for this server.
+struct DecapRules {
+  static constexpr uint16_t kGuePort = 6080;  // IANA's
 
-  // "10.0.0.0/24", or an address for a prefix of 32 bits. Bits beyond the length have to be zero.
-  static Result<DecapPrefix> parse(std::string_view text);
-  std::string to_string() const;
-  friend auto operator<=>(const DecapPrefix&, const DecapPrefix&) = default;
+  std::vector<IpPrefix> from;       // outer sources, of both families
+  std::optional<uint32_t> gre_key;  // GRE with this key only; without it, with any or none
+  uint16_t gue_port = kGuePort;     // UDP destination; 0: no GUE
+
+  friend bool operator==(const DecapRules&, const DecapRules&) = default;
 };
 
 enum class DecapMode : uint8_t {
@@ -45,14 +45,13 @@ struct DecapStatus {
   std::string interface;
   DecapPlace place = DecapPlace::kXdpNative;
   uint32_t program_id = 0;
-  std::vector<DecapPrefix> from;
-  // What became of IPIP packets: name, count.
+  DecapRules rules;
+  // What became of tunnel packets: name, count.
   std::vector<std::pair<std::string_view, uint64_t>> counters;
 };
 
-// REQUIRES: from is not empty. Kind kConflict when someone else's program is in the place.
-Result<DecapPlace> attach_decap(const std::string& interface, const std::vector<DecapPrefix>& from,
-                                DecapMode mode);
+// REQUIRES: rules.from is not empty. Kind kConflict when someone else's program is in the place.
+Result<DecapPlace> attach_decap(const std::string& interface, const DecapRules& rules, DecapMode mode);
 
 // Kind kNotFound when there is none of ours, kConflict when there is someone else's instead.
 Result<void> detach_decap(const std::string& interface);
