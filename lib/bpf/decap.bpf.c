@@ -13,7 +13,7 @@
 // their outer headers and go on to the kernel as if they had come like that.
 //
 // "Local": bpf_fib_lookup() asks the kernel's own tables, which need no upkeep after attach. It returns
-// an unicast route for what this host would forward: refused. Otherwise the address is local, or leads
+// a unicast route for what this host would forward: refused. Otherwise the address is local, or leads
 // nowhere and the kernel drops it. On an interface that does not forward (the usual server) the helper
 // says just that. For IPv4 the kernel goes by the same switch, delivers local packets and drops all others,
 // so nothing can be relayed either. For IPv6 it goes by the switch of all interfaces, whatever this one's

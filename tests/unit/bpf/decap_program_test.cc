@@ -28,6 +28,7 @@ constexpr uint8_t kFragment = 44;
 constexpr uint8_t kGre = 47;
 constexpr uint8_t kOptions = 60;
 constexpr uint32_t kKey = 0xfedcba98;
+const std::vector<IpPrefix> kFrom = {*IpPrefix::parse("10.0.0.0/24"), *IpPrefix::parse("2001:db8::/64")};
 constexpr int kXdpDrop = 1;
 constexpr int kXdpPass = 2;
 constexpr int kTcUnspec = -1;
@@ -206,14 +207,12 @@ class DecapProgramTest : public testing::TestWithParam<DecapMode> {
         0);
     write_sysctl("/proc/sys/net/ipv4/conf/all/forwarding", "1");
     write_sysctl("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-    attach({});
+    attach({.from = kFrom, .gre_key = {}});
   }
 
   void TearDown() override { (void)!std::system("ip link del eth0 2> /dev/null"); }
 
-  void attach(std::optional<uint32_t> key) {
-    const DecapRules rules = {.from = {*IpPrefix::parse("10.0.0.0/24"), *IpPrefix::parse("2001:db8::/64")},
-                              .gre_key = key};
+  void attach(const DecapRules& rules) {
     const auto place = attach_decap("eth0", rules, GetParam());
     ASSERT_TRUE(place) << place.error().message;
     auto program = open_program((*decap_status("eth0"))->program_id);
@@ -358,6 +357,17 @@ TEST_P(DecapProgramTest, AcceptsOnlyAllowedSourcesOfTheSameFamily) {
                 MAGLB_DECAP_PASSED_SOURCE);
     }
   });
+}
+
+TEST_P(DecapProgramTest, APrefixOfAllHoldsItsOwnFamilyOnly) {
+  const Bytes in = datagram(inner(4));
+  for (const int family : {4, 6}) {
+    attach({.from = {*IpPrefix::parse(family == 4 ? "0.0.0.0/0" : "::/0")}, .gre_key = {}});
+    for (const int outside : {4, 6}) {
+      EXPECT_EQ(fate_of(tunnelled(outside, kTunnels[0], 4, in)),
+                outside == family ? MAGLB_DECAP_OK : MAGLB_DECAP_PASSED_SOURCE);
+    }
+  }
 }
 
 TEST_P(DecapProgramTest, TakesOnlyPacketsToThisHost) {
@@ -515,7 +525,7 @@ TEST_P(DecapProgramTest, RefusesGreThatIsNotForIt) {
 }
 
 TEST_P(DecapProgramTest, TakesOnlyTheGreKeyThatWasAskedFor) {
-  attach(kKey);
+  attach({.from = kFrom, .gre_key = kKey});
   for (const int outside : {4, 6}) {
     const Bytes in = datagram(inner(4));
     const auto fate = [&](uint16_t flags, const Bytes& fields) {
