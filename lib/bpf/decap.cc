@@ -244,8 +244,8 @@ Result<std::vector<IpPrefix>> read_prefixes(int map_fd) {
 Result<void> read_maps(const BpfProgram& program, DecapStatus& status) {
   auto tunnels = open_map(program, MAGLB_DECAP_TUNNELS);
   if (!tunnels) {
-    return fail(tunnels.error().kind,
-                tunnels.error().message + ": attached by another version of maglb-decap?");
+    return fail(ErrorKind::kConflict,
+                tunnels.error().message + ": another version of maglb-decap attached it, attach again");
   }
   auto from = open_map(program, MAGLB_DECAP_FROM);
   auto counters = open_map(program, MAGLB_DECAP_COUNTERS);

@@ -238,7 +238,7 @@ static __always_inline enum maglb_decap_counter read_gre(const struct frame* fra
                                                          const struct maglb_decap_tunnels* tunnels,
                                                          struct place* inner) {
   const struct gre_header* gre = bytes_at(frame, inner->offset, sizeof *gre);
-  if (!gre || inner->end - inner->offset < sizeof *gre) {
+  if (!gre) {
     return MAGLB_DECAP_DROPPED_TUNNEL;
   }
   const __u16 flags = bpf_ntohs(gre->flags);
@@ -296,7 +296,8 @@ static __always_inline enum maglb_decap_counter read_gue(const struct frame* fra
   return MAGLB_DECAP_OK;
 }
 
-// From the outer header's end to the inner header. REQUIRES: is_sane_outer().
+// From the outer header's end to the inner header. What a GRE header says may come from beyond the packet's
+// end: that is noticed when it has been stepped over. REQUIRES: is_sane_outer().
 static __always_inline enum maglb_decap_counter find_inner(const struct frame* frame,
                                                            const struct maglb_decap_tunnels* tunnels,
                                                            const struct ip_view* outer, struct place* inner) {

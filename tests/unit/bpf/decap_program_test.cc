@@ -557,6 +557,9 @@ TEST_P(DecapProgramTest, RefusesUdpThatIsNotForIt) {
       put16(bad, 4, length == 45 ? bad.size() + 1 : length);
       EXPECT_EQ(fate(bad), MAGLB_DECAP_DROPPED_TUNNEL) << length;
     }
+    Bytes shorter = gue(0, kIpip, in);
+    put16(shorter, 4, shorter.size() - 1);
+    EXPECT_EQ(fate(shorter), MAGLB_DECAP_DROPPED_INNER) << "UDP ends before the inner packet";
     Bytes summed = gue(0, kIpip, in);
     put16(summed, 6, 0xdead);
     EXPECT_EQ(fate(summed), MAGLB_DECAP_OK) << "the UDP checksum is not verified";
