@@ -18,7 +18,7 @@
 // says just that. For IPv4 the kernel goes by the same switch, delivers local packets and drops all others,
 // so nothing can be relayed either. For IPv6 it goes by the switch of all interfaces, whatever this one's
 // says, so the question is asked once more for `lo`, which follows that one. (Linux 6.17 has an IPv6
-// switch force_forwarding per interface that the helper does not know: leave it off.)
+// switch force_forwarding per interface that the helper does not know: attaching refuses it.)
 #include "lib/bpf/decap_maps.h"
 #include "lib/bpf/tunnel.bpf.h"
 

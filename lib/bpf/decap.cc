@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <fstream>
 
 #include "lib/bpf/attachment.h"
 #include "lib/bpf/decap_maps.h"
@@ -125,6 +126,25 @@ Result<void> refuse_foreign(const std::string& interface, const Places& places, 
   }
   if (places.tc && !places.tc_is_ours()) {
     return fail(ErrorKind::kConflict, foreign_program(interface, "a TC", *places.tc));
+  }
+  return {};
+}
+
+// One of the network namespace's IPv6 switches, false if the kernel does not have it.
+bool ipv6_switch(const std::string& interface, const char* name) {
+  std::ifstream file(fmt::format("/proc/sys/net/ipv6/conf/{}/{}", interface, name));
+  int value = 0;
+  return file >> value && value != 0;
+}
+
+// The switch makes the kernel forward what the program, asking the kernel, is told it would not.
+Result<void> refuse_force_forwarding(const std::string& interface) {
+  if (ipv6_switch(interface, "force_forwarding") && !ipv6_switch("all", "forwarding")) {
+    return fail(
+        ErrorKind::kConflict,
+        fmt::format("interface {} forwards IPv6 by net.ipv6.conf.{}.force_forwarding, where inner packets "
+                    "for other hosts could not be told: set net.ipv6.conf.all.forwarding instead",
+                    interface, interface));
   }
   return {};
 }
@@ -288,6 +308,9 @@ Result<DecapPlace> attach_decap(const std::string& interface, const DecapRules& 
   }
   if (auto free = refuse_foreign(interface, *places, mode); !free) {
     return tl::unexpected<Error>(std::move(free.error()));
+  }
+  if (auto told = refuse_force_forwarding(interface); !told) {
+    return tl::unexpected<Error>(std::move(told.error()));
   }
   const auto object = load_with(rules);
   if (!object) {

@@ -50,7 +50,8 @@ struct DecapStatus {
   std::vector<std::pair<std::string_view, uint64_t>> counters;
 };
 
-// REQUIRES: rules.from is not empty. Kind kConflict when someone else's program is in the place.
+// REQUIRES: rules.from is not empty. Kind kConflict when someone else's program is in the place, or when
+// the interface alone forwards IPv6 (force_forwarding).
 Result<DecapPlace> attach_decap(const std::string& interface, const DecapRules& rules, DecapMode mode);
 
 // Kind kNotFound when there is none of ours, kConflict when there is someone else's instead.

@@ -394,6 +394,18 @@ def test_never_forwards_where_only_other_interfaces_should(lab):
     lab.assert_lost(carry(6, away), 'dropped_not_local')
 
 
+def test_refuses_an_interface_that_alone_forwards(lab):
+    name = 'net.ipv6.conf.eth0.force_forwarding'
+    if not os.path.exists('/proc/sys/net/ipv6/conf/all/force_forwarding'):
+        pytest.skip('this kernel has no force_forwarding')
+    lab.sysctl(name, 1)
+    refused = lab.decap('attach', '--interface', 'eth0', '--from', '10.9.0.0/24')
+    assert (refused.returncode, name in refused.stderr) == (6, True)
+    lab.sysctl('net.ipv6.conf.all.forwarding', 1)
+    lab.attach(lab.mode)
+    lab.assert_lost(carry(6, datagram(6, destination='2001:db8:e::9')), 'dropped_not_local')
+
+
 def test_drops_a_tunnel_in_a_tunnel(lab):
     for outside, inside in PAIRS:
         nested = ip_header(inside, CLIENTS[inside], SERVICES[inside]) / datagram(4)
