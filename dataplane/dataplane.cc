@@ -350,6 +350,7 @@ void Dataplane::Impl::run(int signals) {
     const Time now = monotonic_now();
     server_->poll_once(now, std::chrono::milliseconds(0));
     next_hops_->poll_once(now);
+    steering_->poll_once(now);
     publisher_->reclaim();
     collect(now);
   }

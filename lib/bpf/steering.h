@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -20,31 +21,23 @@
 #include "lib/base/clock.h"
 #include "lib/base/error.h"
 #include "lib/bpf/attachment.h"
+#include "lib/bpf/steer_tables.h"
 #include "lib/net/address.h"
 
 namespace maglb {
 
-// One entry of the map. For packets: protocol kAny (TCP and UDP) and port 0 are wildcards. For later
-// fragments, which have no ports: an address; do not put in one that is the host's own as well, or the
-// host loses its fragments.
-struct SteerKey {
-  IpAddress address;
-  Protocol protocol = Protocol::kAny;
-  uint16_t port = 0;
-  bool fragments = false;
-
-  static SteerKey packets(const IpAddress& address, Protocol protocol, uint16_t port) {
-    return {address, protocol, port, false};
-  }
-  static SteerKey later_fragments(const IpAddress& address) { return {address, Protocol::kAny, 0, true}; }
-
-  friend auto operator<=>(const SteerKey&, const SteerKey&) = default;
-};
-
+// Frames by what the program made of them. All others are the kernel's, too, but nobody counts them.
 struct SteerCounters {
   uint64_t service = 0;
   uint64_t fragment = 0;
-  uint64_t icmp = 0;
+  uint64_t icmp = 0;  // errors about packets of services
+  uint64_t echo = 0;
+  uint64_t tunnel_error = 0;
+  // To the kernel, though perhaps for a service: VLAN tags that are not allowed, too many extension headers.
+  uint64_t kept_vlan = 0;
+  uint64_t kept_headers = 0;
+
+  uint64_t steered() const { return service + fragment + icmp + echo + tunnel_error; }
 };
 
 // The compiled program as a file for DPDK, which takes only a path. The file is in memory and is gone
@@ -68,22 +61,37 @@ class Steering {
   // Finds our program on the interface, opens its maps and gives it the interface's MAC address.
   static Result<Steering> open(const std::string& interface);
 
-  // Makes the map hold exactly `wanted`: adds before it removes, so that no service that stays, or is
-  // covered by a wildcard before and after, is without an entry in between. An error names the key; the
-  // map may then hold some of the change, and calling again finishes it.
-  Result<void> sync(const std::set<SteerKey>& wanted);
+  // Makes the program steer exactly `wanted`. Adds before it removes: at every moment a packet is decided by
+  // what was wanted before or by what is now, so none that stays is without its entry in between. An error
+  // names the entry, or is one of compile(), and then nothing has changed; else the tables may hold some of
+  // the change, and calling again finishes it.
+  Result<void> sync(const SteerWanted& wanted);
 
-  // Tells the program the interface's MAC address again. Call it when that changed.
+  // Tells the program the interface's MAC address.
   Result<void> set_mac(const MacAddress& mac);
+  // Tells it again if it is another one by now, and returns that.
+  Result<std::optional<MacAddress>> follow_mac();
 
-  // What the map holds, read from the kernel.
-  Result<std::set<SteerKey>> entries() const;
+  // The name it was opened by.
+  const std::string& interface() const { return interface_; }
+
+  // What the program has, read from the kernel.
+  Result<SteerTables> tables() const;
   Result<SteerCounters> counters() const;
 
  private:
   Steering() = default;
 
+  Result<void> add(const SteerTables& wanted, const SteerTables& present);
+  Result<void> remove(const SteerTables& wanted, const SteerTables& present);
+
+  std::string interface_;
+  int ifindex_ = 0;
+  MacAddress mac_;
   UniqueFd services_;
+  UniqueFd prefixes_;
+  UniqueFd addresses_;
+  UniqueFd vlans_;
   UniqueFd config_;
   UniqueFd counters_;
 };

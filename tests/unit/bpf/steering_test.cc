@@ -1,222 +1,103 @@
-// The steering program in the kernel, asked packet by packet (BPF_PROG_TEST_RUN): without sockets it
-// always says "pass", so its counters tell what it would have steered.
+// The steering program's loader: what it tells the program, and whose programs it touches. Which frames the
+// program steers: steer_program_test.cc, steer_random_test.cc.
 #include "lib/bpf/steering.h"
 
-#include <bpf/bpf.h>
-#include <gtest/gtest.h>
-#include <net/if.h>
-#include <sched.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstdlib>
-#include <vector>
+#include <atomic>
+#include <thread>
 
-#include "lib/bpf/libbpf_options.h"
-#include "lib/bpf/objects.h"
-#include "lib/net/wire.h"
+#include "tests/unit/bpf/steering_rig.h"
 
 namespace maglb {
 namespace {
 
-using Frame = std::vector<uint8_t>;
-
-const MacAddress kOurMac = *MacAddress::parse("02:aa:00:00:00:01");
-
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
-
-Frame ipv4(const char* source, const char* destination, uint8_t protocol, const Frame& payload,
-           uint16_t fragment = 0) {
-  Ipv4Header header;
-  header.total_length = Be16(static_cast<uint16_t>(sizeof header + payload.size()));
-  header.protocol = protocol;
-  header.fragment = Be16(fragment);
-  header.ttl = 64;
-  header.source = ip(source).to_v4();
-  header.destination = ip(destination).to_v4();
-  const auto* bytes = reinterpret_cast<const uint8_t*>(&header);
-  Frame packet(bytes, bytes + sizeof header);
-  packet.insert(packet.end(), payload.begin(), payload.end());
-  return packet;
-}
-
-Frame ports(uint16_t source, uint16_t destination) {
-  Frame header(20);
-  header[0] = static_cast<uint8_t>(source >> 8);
-  header[1] = static_cast<uint8_t>(source);
-  header[2] = static_cast<uint8_t>(destination >> 8);
-  header[3] = static_cast<uint8_t>(destination);
-  return header;
-}
-
-Frame icmp_error(uint8_t type, const Frame& quoted) {
-  Frame message = {type, 4, 0, 0, 0, 0, 0, 0};
-  message.insert(message.end(), quoted.begin(), quoted.end());
-  return message;
-}
-
-Frame ethernet(const Frame& packet, const MacAddress& destination = kOurMac, uint16_t type = 0x0800) {
-  Frame frame(destination.bytes.begin(), destination.bytes.end());
-  frame.insert(frame.end(), {2, 0, 0, 0, 0, 9, static_cast<uint8_t>(type >> 8), static_cast<uint8_t>(type)});
-  frame.insert(frame.end(), packet.begin(), packet.end());
-  return frame;
-}
-
-int run(const char* command) {
-  return std::system(command);
-}
-
-class SteeringTest : public testing::Test {
- protected:
-  void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
-    }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_EQ(run("ip link add lb0 address 02:aa:00:00:00:01 type veth peer name peer0"), 0);
-    auto object = BpfObject::load(steer_object(), "maglb_steer");
-    ASSERT_TRUE(object) << object.error().message;
-    object_.emplace(std::move(*object));
-  }
-
-  void TearDown() override {
-    if (object_) {
-      run("ip link del lb0");
-    }
-  }
-
-  void attach() {
-    const auto attached = attach_xdp(*interface_index("lb0"), program(), XdpMode::kNative, nullptr);
-    ASSERT_TRUE(attached) << attached.error().message;
-  }
-
-  Steering attach_and_open() {
-    attach();
-    auto steering = Steering::open("lb0");
-    EXPECT_TRUE(steering) << steering.error().message;
-    return std::move(*steering);
-  }
-
-  int program() const { return object_->program_fd("maglb_steer"); }
-
-  // Whether the program steers the frame.
-  bool steers(const Steering& steering, const Frame& frame) {
-    const SteerCounters before = *steering.counters();
-    bpf_test_run_opts options;
-    init_options(options);
-    options.data_in = frame.data();
-    options.data_size_in = static_cast<uint32_t>(frame.size());
-    EXPECT_EQ(bpf_prog_test_run_opts(program(), &options), 0);
-    EXPECT_EQ(options.retval, 2u) << "without a socket the kernel keeps the packet";
-    const SteerCounters after = *steering.counters();
-    return after.service + after.fragment + after.icmp != before.service + before.fragment + before.icmp;
-  }
-
-  std::optional<BpfObject> object_;
-};
-
-TEST_F(SteeringTest, SteersOnlyPacketsOfServices) {
-  Steering steering = attach_and_open();
-  const Frame web = ethernet(ipv4("192.0.2.1", "198.51.100.1", 6, ports(1000, 80)));
-  EXPECT_FALSE(steers(steering, web)) << "before the first sync";
-  ASSERT_TRUE(steering.sync({SteerKey::packets(ip("198.51.100.1"), Protocol::kTcp, 80)}));
-  EXPECT_TRUE(steers(steering, web));
-  EXPECT_FALSE(steers(steering, ethernet(ipv4("192.0.2.1", "198.51.100.1", 6, ports(1000, 81)))));
-  EXPECT_FALSE(steers(steering, ethernet(ipv4("192.0.2.1", "198.51.100.1", 17, ports(1000, 80)))));
-  EXPECT_FALSE(steers(steering, ethernet(ipv4("192.0.2.1", "198.51.100.2", 6, ports(1000, 80)))));
-}
-
-TEST_F(SteeringTest, LeavesFramesForOtherMacsAndTypesToTheKernel) {
-  Steering steering = attach_and_open();
-  ASSERT_TRUE(steering.sync({SteerKey::packets(ip("198.51.100.1"), Protocol::kAny, 0)}));
-  const Frame packet = ipv4("192.0.2.1", "198.51.100.1", 6, ports(1000, 80));
-  EXPECT_TRUE(steers(steering, ethernet(packet)));
-  EXPECT_FALSE(steers(steering, ethernet(packet, *MacAddress::parse("02:aa:00:00:00:02"))));
-  EXPECT_FALSE(steers(steering, ethernet(packet, *MacAddress::parse("ff:ff:ff:ff:ff:ff"))));
-  EXPECT_FALSE(steers(steering, ethernet(packet, kOurMac, 0x86dd)));
-  ASSERT_TRUE(steering.set_mac(*MacAddress::parse("02:aa:00:00:00:02")));
-  EXPECT_FALSE(steers(steering, ethernet(packet)));
-}
-
-TEST_F(SteeringTest, MatchesWildcards) {
-  Steering steering = attach_and_open();
-  ASSERT_TRUE(steering.sync({SteerKey::packets(ip("198.51.100.1"), Protocol::kUdp, 0),
-                             SteerKey::packets(ip("198.51.100.2"), Protocol::kAny, 53),
-                             SteerKey::packets(ip("198.51.100.3"), Protocol::kAny, 0)}));
-  const auto packet = [](const char* to, uint8_t protocol, uint16_t port) {
-    return ethernet(ipv4("192.0.2.1", to, protocol, ports(1000, port)));
-  };
-  EXPECT_TRUE(steers(steering, packet("198.51.100.1", 17, 9)));
-  EXPECT_FALSE(steers(steering, packet("198.51.100.1", 6, 9)));
-  EXPECT_TRUE(steers(steering, packet("198.51.100.2", 17, 53)));
-  EXPECT_TRUE(steers(steering, packet("198.51.100.2", 6, 53)));
-  EXPECT_FALSE(steers(steering, packet("198.51.100.2", 6, 54)));
-  EXPECT_TRUE(steers(steering, packet("198.51.100.3", 6, 1)));
-  EXPECT_FALSE(steers(steering, packet("198.51.100.3", 47, 1))) << "any means TCP and UDP";
-}
-
-TEST_F(SteeringTest, SteersLaterFragmentsOnlyWhenToldTo) {
-  Steering steering = attach_and_open();
-  const SteerKey service = SteerKey::packets(ip("198.51.100.1"), Protocol::kUdp, 53);
-  const Frame later = ethernet(ipv4("192.0.2.1", "198.51.100.1", 17, ports(1, 53), 100));
-  const Frame first = ethernet(ipv4("192.0.2.1", "198.51.100.1", 17, ports(1, 53), 0x2000));
-  ASSERT_TRUE(steering.sync({service}));
-  EXPECT_FALSE(steers(steering, later));
-  EXPECT_TRUE(steers(steering, first));
-  ASSERT_TRUE(steering.sync({service, SteerKey::later_fragments(ip("198.51.100.1"))}));
-  EXPECT_TRUE(steers(steering, later));
-}
-
-TEST_F(SteeringTest, SteersIcmpErrorsAboutPacketsOfServices) {
-  Steering steering = attach_and_open();
-  ASSERT_TRUE(steering.sync({SteerKey::packets(ip("198.51.100.1"), Protocol::kTcp, 80)}));
-  const auto error = [](uint8_t type, const Frame& quoted, const char* to = "198.51.100.1") {
-    return ethernet(ipv4("192.0.2.254", to, 1, icmp_error(type, quoted)));
-  };
-  const Frame ours = ipv4("198.51.100.1", "192.0.2.1", 6, ports(80, 1000));
-  for (const uint8_t type : {3, 11, 12}) {
-    EXPECT_TRUE(steers(steering, error(type, ours)));
-  }
-  EXPECT_FALSE(steers(steering, error(8, ours))) << "an echo request is no error";
-  EXPECT_FALSE(steers(steering, error(3, ours, "10.0.0.2"))) << "not sent to whom it quotes";
-  EXPECT_FALSE(steers(steering, error(3, ipv4("198.51.100.1", "192.0.2.1", 6, ports(81, 1000)))));
-  EXPECT_FALSE(steers(steering, error(3, ipv4("198.51.100.1", "192.0.2.1", 6, ports(80, 1), 100))));
-  EXPECT_FALSE(steers(steering, error(3, Frame(ours.begin(), ours.begin() + 22))));
-}
-
-TEST_F(SteeringTest, PassesEveryTruncation) {
-  Steering steering = attach_and_open();
-  ASSERT_TRUE(steering.sync({SteerKey::packets(ip("198.51.100.1"), Protocol::kAny, 0),
-                             SteerKey::later_fragments(ip("198.51.100.1"))}));
-  const Frame whole = ethernet(ipv4("192.0.2.1", "198.51.100.1", 6, ports(1000, 80)));
-  for (size_t length = 14; length < whole.size(); ++length) {
-    EXPECT_FALSE(steers(steering, Frame(whole.begin(), whole.begin() + static_cast<long>(length))));
-  }
-  for (const uint8_t bad : {0x44, 0x65, 0x4f, 0x00}) {
-    Frame frame = whole;
-    frame[14] = bad;
-    EXPECT_FALSE(steers(steering, frame)) << int{bad};
-  }
-}
-
 TEST_F(SteeringTest, SyncLeavesExactlyWhatIsWanted) {
   Steering steering = attach_and_open();
-  std::set<SteerKey> wanted;
+  SteerWanted wanted;
   for (uint16_t port = 1; port <= 500; ++port) {
-    wanted.insert(SteerKey::packets(ip("198.51.100.1"), Protocol::kTcp, port));
+    wanted.packets.insert(rule("198.51.100.1", Protocol::kTcp, port));
+    wanted.packets.insert({IpPrefix::of(IpAddress::v4({10, 0, 1, static_cast<uint8_t>(port)})),
+                           Protocol::kAny, port, static_cast<uint16_t>(port + 1)});
+    wanted.echoes.insert(IpPrefix::of(IpAddress::v4({10, 0, 2, static_cast<uint8_t>(port)})));
   }
+  wanted.vlans = {{1, 0}, {2, 3}};
   ASSERT_TRUE(steering.sync(wanted));
-  EXPECT_EQ(*steering.entries(), wanted);
-  wanted = {SteerKey::packets(ip("198.51.100.1"), Protocol::kTcp, 7),
-            SteerKey::later_fragments(ip("198.51.100.9"))};
+  EXPECT_EQ(*steering.tables(), *compile(wanted));
+  wanted = {.packets = {rule("198.51.100.1", Protocol::kTcp, 7), rule("::/0", Protocol::kTcp, 7)},
+            .fragments = {prefix("198.51.100.9"), prefix("0.0.0.0/0")}};
   ASSERT_TRUE(steering.sync(wanted));
-  EXPECT_EQ(*steering.entries(), wanted);
+  EXPECT_EQ(*steering.tables(), *compile(wanted));
   ASSERT_TRUE(steering.sync({}));
-  EXPECT_TRUE(steering.entries()->empty());
+  EXPECT_EQ(*steering.tables(), SteerTables{});
+}
+
+TEST_F(SteeringTest, ARefusedSyncChangesNothing) {
+  Steering steering = attach_and_open();
+  const SteerWanted wanted{.packets = {rule("198.51.100.0/24", Protocol::kTcp, 8000, 8999)}};
+  ASSERT_TRUE(steering.sync(wanted));
+  SteerWanted much = wanted;
+  for (uint16_t port = 1; port < 300; port = static_cast<uint16_t>(port + 2)) {
+    much.packets.insert(rule("198.51.100.0/24", Protocol::kTcp, port));
+  }
+  EXPECT_EQ(steering.sync(much).error().kind, ErrorKind::kInvalid);
+  EXPECT_EQ(*steering.tables(), *compile(wanted));
+}
+
+// While one thread changes what is around a rule that stays, in every way there is (an entry of its own, in a
+// longer prefix, in a shorter one, and all the others moving), another asks for a packet of it all the time.
+TEST_F(SteeringTest, NothingThatStaysIsWithoutAnEntryInBetween) {
+  Steering steering = attach_and_open();
+  const SteerWanted states[] = {
+      {.packets = {rule("10.1.1.1", Protocol::kTcp, 80)}},
+      {.packets = {rule("10.1.1.0/24", Protocol::kTcp, 80), rule("10.1.0.0/16", Protocol::kTcp, 443)}},
+      {.packets = {rule("10.0.0.0/8", Protocol::kAny, 80), rule("10.1.0.0/16", Protocol::kTcp, 22)}},
+      {.packets = {rule("10.0.0.0/8", Protocol::kTcp, 443), rule("10.1.0.0/16", Protocol::kTcp, 70, 90)}},
+      {.packets = {rule("0.0.0.0/0", Protocol::kTcp, 0, 65535), rule("10.1.1.1", Protocol::kUdp, 1, 2)}},
+      {.packets = {rule("10.1.1.1", Protocol::kTcp, 79, 80), rule("10.1.1.0/30", Protocol::kTcp, 9)}}};
+  ASSERT_TRUE(steering.sync(states[0]));
+  const uint64_t before = steering.counters()->service;
+  std::atomic<bool> stop{false};
+  uint64_t asked = 0;
+  std::thread asking([&] {
+    const Frame frame = ethernet(ipv4(ip("192.0.2.1"), ip("10.1.1.1"), 6, ports(1000, 80)));
+    while (!stop.load(std::memory_order_relaxed)) {
+      bpf_test_run_opts options;
+      init_options(options);
+      options.data_in = frame.data();
+      options.data_size_in = static_cast<uint32_t>(frame.size());
+      options.repeat = 100;
+      asked += bpf_prog_test_run_opts(program(), &options) == 0 ? 100 : 0;
+    }
+  });
+  for (int round = 0; round < 40; ++round) {
+    for (const SteerWanted& from : states) {
+      for (const SteerWanted& to : states) {
+        EXPECT_TRUE(steering.sync(from));
+        EXPECT_TRUE(steering.sync(to));
+      }
+    }
+  }
+  stop.store(true, std::memory_order_relaxed);
+  asking.join();
+  EXPECT_GT(asked, 1000u);
+  EXPECT_EQ(steering.counters()->service - before, asked);
+}
+
+TEST_F(SteeringTest, FollowsTheInterfacesMac) {
+  Steering steering = attach_and_open();
+  ASSERT_TRUE(steering.sync({.packets = {all_of("198.51.100.1")}}));
+  const Frame packet = ipv4(ip("192.0.2.1"), ip("198.51.100.1"), 6, ports(1000, 80));
+  const MacAddress other = *MacAddress::parse("02:aa:00:00:00:77");
+  EXPECT_FALSE(steering.follow_mac()->has_value());
+  ASSERT_EQ(run("ip link set lb0 address 02:aa:00:00:00:77"), 0);
+  EXPECT_FALSE(steers(steering, ethernet(packet, other)));
+  EXPECT_EQ(**steering.follow_mac(), other);
+  EXPECT_TRUE(steers(steering, ethernet(packet, other)));
+  EXPECT_FALSE(steers(steering, ethernet(packet)));
+  ASSERT_EQ(run("ip link set lb0 name lb1"), 0);
+  EXPECT_FALSE(steering.follow_mac()->has_value()) << "by index, whatever its name";
+  ASSERT_EQ(run("ip link set lb1 name lb0"), 0);
 }
 
 TEST_F(SteeringTest, TakesOffItsOwnLeftover) {
