@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "lib/bpf/steer_maps.h"
 
 namespace maglb {
@@ -79,6 +81,25 @@ TEST(SteerTables, RefusesMoreRangesThanFitButNeverWidensOne) {
       << refused.error().message;
   around.packets.insert(rule("10.0.0.0/24", Protocol::kTcp, 3, 3));
   EXPECT_TRUE(compile(around)) << "2 to 4 are one range";
+}
+
+TEST(SteerTables, RefusesMoreEntriesThanFit) {
+  SteerWanted wanted;
+  for (uint16_t outer = 1; wanted.vlans.size() < MAGLB_STEER_MAX_VLANS; ++outer) {
+    for (uint16_t inner = 0; inner < 4095; ++inner) {
+      wanted.vlans.emplace(outer, inner);
+    }
+  }
+  EXPECT_FALSE(compile(wanted));
+  wanted.vlans.clear();
+  for (uint32_t i = 0; i <= MAGLB_STEER_MAX_SERVICES; ++i) {
+    const std::array<uint8_t, 4> address = {10, static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8),
+                                            static_cast<uint8_t>(i)};
+    wanted.packets.insert({IpPrefix::of(IpAddress::v4(address)), Protocol::kTcp, 80, 80});
+  }
+  EXPECT_EQ(compile(wanted).error().message, "steering 131073 ports of addresses: 131072 fit");
+  wanted.packets.erase(wanted.packets.begin());
+  EXPECT_TRUE(compile(wanted));
 }
 
 TEST(SteerTables, RefusesWhatCanNotBe) {

@@ -32,6 +32,32 @@ TEST_F(SteeringTest, SyncLeavesExactlyWhatIsWanted) {
   EXPECT_EQ(*steering.tables(), SteerTables{});
 }
 
+// As many services as a configuration can have (limits: services), each with a prefix of its own for ports
+// and one for fragments.
+TEST_F(SteeringTest, HoldsAsManyServicesAsThereCanBe) {
+  constexpr uint32_t kServices = 65536;
+  Steering steering = attach_and_open();
+  SteerWanted wanted;
+  for (uint32_t i = 0; i < kServices; ++i) {
+    const auto high = static_cast<uint8_t>(i >> 8);
+    const IpPrefix address = IpPrefix::of(IpAddress::v4({10, 0, high, static_cast<uint8_t>(i)}));
+    wanted.packets.insert({address, Protocol::kTcp, 80, 80});
+    wanted.packets.insert({address, Protocol::kUdp, 5000, 5009});
+    wanted.fragments.insert(address);
+  }
+  const auto synced = steering.sync(wanted);
+  ASSERT_TRUE(synced) << synced.error().message;
+  const auto frame = [](uint8_t protocol, uint16_t port) {
+    return ethernet(ipv4(ip("192.0.2.1"), ip("10.0.255.255"), protocol, ports(1000, port)));
+  };
+  EXPECT_TRUE(steers(steering, frame(6, 80)));
+  EXPECT_TRUE(steers(steering, frame(17, 5009)));
+  EXPECT_FALSE(steers(steering, frame(17, 5010)));
+  const SteerWanted one{.packets = {rule("10.0.255.255", Protocol::kTcp, 80)}};
+  ASSERT_TRUE(steering.sync(one));
+  EXPECT_EQ(*steering.tables(), *compile(one));
+}
+
 TEST_F(SteeringTest, ARefusedSyncChangesNothing) {
   Steering steering = attach_and_open();
   const SteerWanted wanted{.packets = {rule("198.51.100.0/24", Protocol::kTcp, 8000, 8999)}};
