@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <memory>
 #include <utility>
 
@@ -41,25 +42,27 @@ bool put_address(nl_msg* message, int attribute, const IpAddress& address) {
                          : nla_put(message, attribute, 16, address.bytes.data()) == 0;
 }
 
-std::optional<IpAddress> address_from(const uint8_t* bytes, int length) {
+// Nothing unless the length is the family's. An IPv6 address that is IPv4-mapped is none here: it would
+// pass for an IPv4 one, which the kernel keeps elsewhere.
+std::optional<IpAddress> address_of(uint16_t family, const uint8_t* bytes, int length) {
   IpAddress address;
-  if (length == 4) {
+  if (family == AF_INET && length == 4) {
     std::array<uint8_t, 4> v4{};
     std::copy_n(bytes, 4, v4.begin());
     return IpAddress::v4(v4);
   }
-  if (length == 16) {
+  if (family == AF_INET6 && length == 16) {
     std::copy_n(bytes, 16, address.bytes.begin());
-    return address;
+    return address.is_v4() ? std::nullopt : std::optional(address);
   }
   return std::nullopt;
 }
 
-std::optional<IpAddress> get_address(nlattr* attribute) {
+std::optional<IpAddress> get_address(uint16_t family, nlattr* attribute) {
   if (attribute == nullptr) {
     return std::nullopt;
   }
-  return address_from(static_cast<const uint8_t*>(nla_data(attribute)), nla_len(attribute));
+  return address_of(family, static_cast<const uint8_t*>(nla_data(attribute)), nla_len(attribute));
 }
 
 std::optional<MacAddress> get_mac(nlattr* attribute) {
@@ -78,7 +81,7 @@ std::optional<NeighbourEntry> decode_neighbour(nlmsghdr* message) {
     return std::nullopt;
   }
   const auto* header = static_cast<const ndmsg*>(nlmsg_data(message));
-  const auto address = get_address(attributes[NDA_DST]);
+  const auto address = get_address(header->ndm_family, attributes[NDA_DST]);
   if (!address || header->ndm_ifindex <= 0) {
     return std::nullopt;
   }
@@ -116,6 +119,9 @@ std::string_view why_no_route(int error_number) {
       return "route is prohibited";
     case ENETDOWN:
       return "network is down";
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+      return "the kernel does not route this family of addresses";
     default:
       return {};
   }
@@ -125,13 +131,16 @@ RouteAnswer nowhere(std::string problem) {
   return RouteAnswer{0, std::nullopt, std::move(problem)};
 }
 
-// RTA_VIA: a gateway of another family than the destination's.
+// RTA_VIA: a gateway of another family than the destination's (RFC 8950).
 std::optional<IpAddress> get_via(nlattr* attribute) {
   const int prefix = static_cast<int>(sizeof(rtvia));
   if (nla_len(attribute) <= prefix) {
     return std::nullopt;
   }
-  return address_from(static_cast<const uint8_t*>(nla_data(attribute)) + prefix, nla_len(attribute) - prefix);
+  const auto* bytes = static_cast<const uint8_t*>(nla_data(attribute));
+  __kernel_sa_family_t family;
+  std::memcpy(&family, bytes, sizeof family);
+  return address_of(family, bytes + prefix, nla_len(attribute) - prefix);
 }
 
 Result<RouteAnswer> decode_route_message(nlmsghdr* message) {
@@ -153,7 +162,7 @@ Result<RouteAnswer> decode_route_message(nlmsghdr* message) {
   }
   RouteAnswer answer{nla_get_s32(oif), std::nullopt, {}};
   if (nlattr* gateway = attributes[RTA_GATEWAY]) {
-    answer.gateway = get_address(gateway);
+    answer.gateway = get_address(header->rtm_family, gateway);
     if (!answer.gateway) {
       return nowhere("route has a gateway that is no address");
     }
@@ -183,7 +192,8 @@ NetlinkEvent decode_event(nlmsghdr* message) {
   }
 }
 
-// Bridges tell of their forwarding entries in the same group; those are no IP neighbours.
+// Bridges tell of their forwarding entries in the same group, and proxy entries are told there too: those
+// are no neighbours.
 bool concerns_us(nlmsghdr* message) {
   if (message->nlmsg_type != RTM_NEWNEIGH && message->nlmsg_type != RTM_DELNEIGH) {
     return message->nlmsg_type >= RTM_BASE || message->nlmsg_type == NLMSG_OVERRUN;
@@ -191,8 +201,9 @@ bool concerns_us(nlmsghdr* message) {
   if (!nlmsg_valid_hdr(message, sizeof(ndmsg))) {
     return true;
   }
-  const uint8_t family = static_cast<const ndmsg*>(nlmsg_data(message))->ndm_family;
-  return family == AF_INET || family == AF_INET6;
+  const auto* header = static_cast<const ndmsg*>(nlmsg_data(message));
+  return (header->ndm_family == AF_INET || header->ndm_family == AF_INET6) &&
+         (header->ndm_flags & NTF_PROXY) == 0;
 }
 
 // One datagram from the kernel. Bytes read, 0 if it was someone else's, or a negative errno.

@@ -170,6 +170,8 @@ void NextHopMonitor::take_neighbour(Neighbour& neighbour, const NeighbourEntry& 
       neighbour.failed = true;
       neighbour.failed_in_batch = true;
       failed_in_batch_.push_back(&neighbour);
+      // Of several paths the kernel may now prefer another, and says so only when it is asked.
+      std::for_each(neighbour.users.begin(), neighbour.users.end(), [&](uint32_t user) { want_route(user); });
     }
   } else if ((entry.state & kUsable) != 0) {
     neighbour.mac = entry.mac;

@@ -3,8 +3,10 @@
 // class, they read what the observer stored.
 //
 // For each next hop the monitor asks the kernel for the route (RTM_GETROUTE), and again after every
-// change of routes, rules, links or addresses. The route gives interface and neighbour: the gateway, or
-// the address itself. The neighbour's MAC comes from the kernel's neighbour table:
+// change of routes, rules, links or addresses, and when the neighbour fails: of several paths the kernel
+// may then take another. The route gives interface and neighbour: the gateway, which may be of another
+// family than the address (RFC 8950) or link-local, or the address itself. The neighbour's MAC comes from
+// the kernel's neighbour table, ARP's or NDP's:
 //
 //   REACHABLE STALE DELAY PROBE PERMANENT NOARP   usable
 //   FAILED                                        unresolved
@@ -12,7 +14,8 @@
 //
 // The kernel does not see the traffic of AF_XDP and PCI ports and would let an entry rest as STALE
 // forever, so the monitor has it verified (NTF_USE), and has a missing or failed one looked for, with
-// growing pauses. Nothing is written to the kernel that has to be cleaned up later.
+// growing pauses. Nothing is written to the kernel that has to be cleaned up later. The kernel looks for an
+// IPv6 neighbour from the interface's link-local address: without one nobody answers.
 //
 // Invariants:
 //   1. The observer hears of every index at least once after acquire() and of each change of its state

@@ -1,74 +1,25 @@
-// Against this machine's kernel, in two namespaces of the test's own:
-//
-//   (the test's, unnamed)                 (peer)
-//   lb0 10.7.0.2/24  ------ veth ------  peer0 10.7.0.1/24, 10.7.0.11/24
-//   up0 10.6.0.2/24  ------ veth ------  peer1 10.6.0.1/24
+// Against this machine's kernel, in both families.
 #include "dataplane/nexthop/next_hop_monitor.h"
 
-#include <fmt/format.h>
-#include <gtest/gtest.h>
 #include <net/if.h>
-#include <sched.h>
-#include <unistd.h>
 
-#include <cstdlib>
 #include <map>
 #include <string>
-#include <thread>
+
+#include "tests/unit/nexthop/two_namespaces.h"
 
 namespace maglb {
 namespace {
 
-constexpr Duration kDeadline = std::chrono::seconds(30);
+using test::ip;
+using test::kNet4;
+using test::kNet6;
+using test::kPeer0;
+using test::kPeer1;
+using test::mac;
 
-IpAddress ip(const char* text) {
-  return *IpAddress::parse(text);
-}
-
-MacAddress mac(const char* text) {
-  return *MacAddress::parse(text);
-}
-
-const MacAddress kPeer0 = mac("02:bb:00:00:00:00");
-const MacAddress kPeer1 = mac("02:bb:00:00:00:01");
-
-class NextHopMonitorTest : public testing::Test {
+class NextHopMonitorTest : public test::TwoNamespaces {
  protected:
-  void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to make network namespaces";
-    }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    peer_ = fmt::format("nexthop-test-{}", getpid());
-    run("ip netns add " + peer_);
-    run("ip link set lo up");
-    run("ip link add lb0 type veth peer name peer0 address 02:bb:00:00:00:00 netns " + peer_);
-    run("ip link add up0 type veth peer name peer1 address 02:bb:00:00:00:01 netns " + peer_);
-    // Resolution gives up after three tries: 0.3 s instead of 3 s.
-    for (const char* interface : {"lb0", "up0"}) {
-      run(fmt::format("echo 100 > /proc/sys/net/ipv4/neigh/{}/retrans_time_ms", interface));
-      run(fmt::format("ip link set {} up", interface));
-    }
-    run("ip addr add 10.7.0.2/24 dev lb0");
-    run("ip addr add 10.6.0.2/24 dev up0");
-    on_peer("ip addr add 10.7.0.1/24 dev peer0");
-    on_peer("ip addr add 10.7.0.11/24 dev peer0");
-    on_peer("ip addr add 10.6.0.1/24 dev peer1");
-    on_peer("ip link set peer0 up");
-    on_peer("ip link set peer1 up");
-  }
-
-  void TearDown() override {
-    if (!peer_.empty()) {
-      run("ip link del lb0; ip link del up0; ip netns del " + peer_);
-    }
-  }
-
-  void run(const std::string& command) { EXPECT_EQ(std::system(command.c_str()), 0) << command; }
-  void on_peer(const std::string& command) { run(fmt::format("ip netns exec {} {}", peer_, command)); }
-
   NextHopMonitor make(const NextHopOptions& options = {}) {
     auto monitor = NextHopMonitor::create(
         [this](uint32_t index, const NextHopState& state) {
@@ -79,19 +30,6 @@ class NextHopMonitorTest : public testing::Test {
         options);
     EXPECT_TRUE(monitor) << monitor.error().message;
     return std::move(*monitor);
-  }
-
-  template <typename Condition>
-  bool poll_until(NextHopMonitor& monitor, Condition condition) {
-    const Time deadline = monotonic_now() + kDeadline;
-    while (monotonic_now() < deadline) {
-      monitor.poll_once(monotonic_now());
-      if (condition()) {
-        return true;
-      }
-      std::this_thread::sleep_for(std::chrono::milliseconds(5));
-    }
-    return false;
   }
 
   testing::AssertionResult resolves(NextHopMonitor& monitor, uint32_t index, const MacAddress& to,
@@ -115,109 +53,113 @@ class NextHopMonitorTest : public testing::Test {
     return testing::AssertionFailure() << "resolved " << seen_[index].resolved << ": " << seen_[index].reason;
   }
 
-  std::string peer_;
+  // Routes that nobody asked for.
+  void add_more_routes(int count) {
+    run(fmt::format("for i in $(seq 1 {}); do echo route add {}$i{} via {}; done | ip {} -batch -", count,
+                    net().more_prefix, net().more_length, net().gateway, net().flag));
+  }
+
   std::map<uint32_t, NextHopState> seen_;
   std::map<uint32_t, int> reports_;
   bool went_unresolved_ = false;
 };
 
-TEST_F(NextHopMonitorTest, ResolvesOnLinkAndThroughAGateway) {
-  run("ip route add 10.8.0.0/16 via 10.7.0.1");
+TEST_P(NextHopMonitorTest, ResolvesOnLinkAndThroughAGateway) {
+  run_ip("route add {far_prefix} via {gateway}");
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
-  const uint32_t far = *monitor.acquire(ip("10.8.1.1"), NextHopKind::kRouted);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
   EXPECT_EQ(monitor.state(far), seen_[far]);
   EXPECT_GE(monitor.counters().neighbour_requests, 1u);
 }
 
-TEST_F(NextHopMonitorTest, RefusesAGatewayForADirectNextHop) {
-  run("ip route add 10.8.0.0/16 via 10.7.0.1");
+TEST_P(NextHopMonitorTest, RefusesAGatewayForADirectNextHop) {
+  run_ip("route add {far_prefix} via {gateway}");
   NextHopMonitor monitor = make();
-  const uint32_t far = *monitor.acquire(ip("10.8.1.1"), NextHopKind::kDirect);
-  EXPECT_TRUE(fails(monitor, far, "not on-link: the route goes via 10.7.0.1"));
-  run("ip route replace 10.8.0.0/16 dev lb0");
-  on_peer("ip addr add 10.8.1.1/16 dev peer0");
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kDirect);
+  EXPECT_TRUE(fails(monitor, far, "not on-link: the route goes via " + net().gateway));
+  run_ip("route replace {far_prefix} dev lb0");
+  on_peer_ip("addr add {far}{far_length} dev peer0");
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, FollowsRoutesAndRules) {
-  run("ip route add 10.8.0.0/16 via 10.7.0.1");
+TEST_P(NextHopMonitorTest, FollowsRoutesAndRules) {
+  run_ip("route add {far_prefix} via {gateway}");
   NextHopMonitor monitor = make();
-  const uint32_t far = *monitor.acquire(ip("10.8.1.1"), NextHopKind::kRouted);
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
-  run("ip route replace 10.8.0.0/16 via 10.6.0.1");
+  run_ip("route replace {far_prefix} via {other_gateway}");
   EXPECT_TRUE(resolves(monitor, far, kPeer1, "up0"));
-  run("ip route add 10.8.0.0/16 via 10.7.0.1 table 77");
-  run("ip rule add to 10.8.0.0/16 lookup 77");
+  run_ip("route add {far_prefix} via {gateway} table 77");
+  run_ip("rule add to {far_prefix} lookup 77");
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, NamesRoutesThatLeadNowhere) {
+TEST_P(NextHopMonitorTest, NamesRoutesThatLeadNowhere) {
   NextHopMonitor monitor = make();
-  const uint32_t far = *monitor.acquire(ip("10.8.1.1"), NextHopKind::kRouted);
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
   EXPECT_TRUE(fails(monitor, far, "no route"));
-  run("ip route add blackhole 10.8.0.0/16");
+  run_ip("route add blackhole {far_prefix}");
   EXPECT_TRUE(fails(monitor, far, "blackhole"));
-  run("ip route replace unreachable 10.8.0.0/16");
+  run_ip("route replace unreachable {far_prefix}");
   EXPECT_TRUE(fails(monitor, far, "unreachable"));
-  run("ip route replace prohibit 10.8.0.0/16");
+  run_ip("route replace prohibit {far_prefix}");
   EXPECT_TRUE(fails(monitor, far, "prohibited"));
-  run("ip route replace 10.8.0.0/16 via 10.7.0.1");
+  run_ip("route replace {far_prefix} via {gateway}");
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
-  const uint32_t own = *monitor.acquire(ip("10.7.0.2"), NextHopKind::kRouted);
+  const uint32_t own = *monitor.acquire(ip(net().own), NextHopKind::kRouted);
   EXPECT_TRUE(fails(monitor, own, "is an address of this machine"));
 }
 
-TEST_F(NextHopMonitorTest, FollowsANeighbourThatChangesItsMac) {
+TEST_P(NextHopMonitorTest, FollowsANeighbourThatChangesItsMac) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
-  run("ip neigh replace 10.7.0.11 lladdr 02:cc:00:00:00:01 dev lb0 nud reachable");
+  run_ip("neigh replace {near} lladdr 02:cc:00:00:00:01 dev lb0 nud reachable");
   EXPECT_TRUE(resolves(monitor, near, mac("02:cc:00:00:00:01"), "lb0"));
-  run("ip neigh replace 10.7.0.11 lladdr 02:cc:00:00:00:02 dev lb0 nud permanent");
+  run_ip("neigh replace {near} lladdr 02:cc:00:00:00:02 dev lb0 nud permanent");
   EXPECT_TRUE(resolves(monitor, near, mac("02:cc:00:00:00:02"), "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, GivesUpANeighbourThatFailsAndFindsItAgain) {
+TEST_P(NextHopMonitorTest, GivesUpANeighbourThatFailsAndFindsItAgain) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.12"), NextHopKind::kDirect);
-  EXPECT_TRUE(fails(monitor, near, "neighbour 10.7.0.12 on lb0 does not answer"));
-  on_peer("ip addr add 10.7.0.12/24 dev peer0");
+  const uint32_t near = *monitor.acquire(ip(net().absent), NextHopKind::kDirect);
+  EXPECT_TRUE(fails(monitor, near, fmt::format("neighbour {} on lb0 does not answer", net().absent)));
+  on_peer_ip("addr add {absent}{length} dev peer0");
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
   EXPECT_GE(monitor.counters().neighbour_requests, 2u);
 }
 
-TEST_F(NextHopMonitorTest, VerifiesAStaleNeighbour) {
+TEST_P(NextHopMonitorTest, VerifiesAStaleNeighbour) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
-  run("echo 1 > /proc/sys/net/ipv4/neigh/lb0/delay_first_probe_time");
+  run(fmt::format("echo 1 > /proc/sys/net/{}/neigh/lb0/delay_first_probe_time", net().sysctl));
   on_peer("ip link set peer0 address 02:bb:00:00:00:77");
-  run("ip neigh change 10.7.0.11 dev lb0 nud stale");
+  run_ip("neigh change {near} dev lb0 nud stale");
   EXPECT_TRUE(resolves(monitor, near, mac("02:bb:00:00:00:77"), "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, KeepsTheMacOfADeletedNeighbour) {
+TEST_P(NextHopMonitorTest, KeepsTheMacOfADeletedNeighbour) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
   went_unresolved_ = false;
   const uint64_t before = monitor.counters().neighbour_requests;
-  run("ip neigh del 10.7.0.11 dev lb0");
+  run_ip("neigh del {near} dev lb0");
   EXPECT_TRUE(poll_until(monitor, [&] { return monitor.counters().neighbour_requests > before; }));
-  const auto is_back = [] {
-    return std::system("ip neigh show 10.7.0.11 dev lb0 | grep -q 02:bb:00:00:00:00") == 0;
-  };
+  const std::string find = fmt::format("ip neigh show {} dev lb0 | grep -q 02:bb:00:00:00:00", net().near);
+  const auto is_back = [&] { return std::system(find.c_str()) == 0; };
   EXPECT_TRUE(poll_until(monitor, is_back));
   EXPECT_FALSE(went_unresolved_);
   EXPECT_TRUE(seen_[near].resolved);
 }
 
-TEST_F(NextHopMonitorTest, FollowsALinkDownAndUp) {
+TEST_P(NextHopMonitorTest, FollowsALinkDownAndUp) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
   run("ip link set lb0 down");
   EXPECT_TRUE(fails(monitor, near, "no route"));
@@ -229,53 +171,107 @@ TEST_F(NextHopMonitorTest, FollowsALinkDownAndUp) {
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, AsksForEverythingAgainAfterLosingChanges) {
-  run("ip route add 10.8.0.0/16 via 10.7.0.1");
+TEST_P(NextHopMonitorTest, AsksForEverythingAgainAfterLosingChanges) {
+  run_ip("route add {far_prefix} via {gateway}");
   NextHopOptions options;
   options.event_buffer_bytes = 4096;
   NextHopMonitor monitor = make(options);
-  const uint32_t far = *monitor.acquire(ip("10.8.1.1"), NextHopKind::kRouted);
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
-  run("for i in $(seq 1 200); do echo route add 10.20.$i.0/24 via 10.7.0.1; done | ip -batch -");
-  run("ip route replace 10.8.0.0/16 via 10.6.0.1");
-  run("ip neigh replace 10.7.0.11 lladdr 02:cc:00:00:00:01 dev lb0 nud permanent");
+  add_more_routes(200);
+  run_ip("route replace {far_prefix} via {other_gateway}");
+  run_ip("neigh replace {near} lladdr 02:cc:00:00:00:01 dev lb0 nud permanent");
   EXPECT_TRUE(resolves(monitor, far, kPeer1, "up0"));
   EXPECT_TRUE(resolves(monitor, near, mac("02:cc:00:00:00:01"), "lb0"));
   EXPECT_GE(monitor.counters().resyncs, 1u);
 }
 
-TEST_F(NextHopMonitorTest, SharesEqualNextHopsAndReusesFreedIndexes) {
+TEST_P(NextHopMonitorTest, SharesEqualNextHopsAndReusesFreedIndexes) {
   NextHopOptions options;
   options.capacity = 2;
   NextHopMonitor monitor = make(options);
-  const uint32_t first = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kRouted);
-  EXPECT_EQ(*monitor.acquire(ip("10.7.0.11"), NextHopKind::kRouted), first);
-  const uint32_t second = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t first = *monitor.acquire(ip(net().near), NextHopKind::kRouted);
+  EXPECT_EQ(*monitor.acquire(ip(net().near), NextHopKind::kRouted), first);
+  const uint32_t second = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_NE(second, first);
-  EXPECT_EQ(monitor.acquire(ip("10.7.0.1"), NextHopKind::kDirect).error().kind, ErrorKind::kConflict);
+  EXPECT_EQ(monitor.acquire(ip(net().gateway), NextHopKind::kDirect).error().kind, ErrorKind::kConflict);
   EXPECT_TRUE(resolves(monitor, first, kPeer0, "lb0"));
   monitor.release(first);
   EXPECT_TRUE(monitor.state(first).resolved) << "one reference is left";
   monitor.release(first);
   seen_.clear();
-  EXPECT_EQ(*monitor.acquire(ip("10.7.0.1"), NextHopKind::kDirect), first);
+  EXPECT_EQ(*monitor.acquire(ip(net().gateway), NextHopKind::kDirect), first);
   EXPECT_FALSE(monitor.state(first).resolved);
   EXPECT_TRUE(resolves(monitor, first, kPeer0, "lb0"));
 }
 
-TEST_F(NextHopMonitorTest, ReportsEachStateOnce) {
+TEST_P(NextHopMonitorTest, ReportsEachStateOnce) {
   NextHopMonitor monitor = make();
-  const uint32_t near = *monitor.acquire(ip("10.7.0.11"), NextHopKind::kDirect);
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
   EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
   const int reports = reports_[near];
   EXPECT_LE(reports, 2);
-  run("for i in 1 2 3; do ip route add 10.9.$i.0/24 via 10.7.0.1; done");
+  add_more_routes(3);
   const uint64_t queries = monitor.counters().route_queries;
   EXPECT_TRUE(poll_until(monitor, [&] { return monitor.counters().route_queries > queries; }));
   EXPECT_EQ(reports_[near], reports);
 }
+
+// The IPv4 route through an IPv6 gateway is that of RFC 8950.
+TEST_P(NextHopMonitorTest, ResolvesThroughALinkLocalGateway) {
+  run_ip("route add {far_prefix} via inet6 fe80::1 dev lb0");
+  NextHopMonitor monitor = make();
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
+  EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
+  // The same address behind another interface is another neighbour.
+  run_ip("route replace {far_prefix} via inet6 fe80::1 dev up0");
+  EXPECT_TRUE(resolves(monitor, far, kPeer1, "up0"));
+  run("ip neigh replace fe80::1 lladdr 02:cc:00:00:00:01 dev lb0 nud permanent");
+  run("ip neigh replace fe80::1 lladdr 02:cc:00:00:00:02 dev up0 nud permanent");
+  EXPECT_TRUE(resolves(monitor, far, mac("02:cc:00:00:00:02"), "up0"));
+  run("ip neigh del fe80::1 dev up0");
+  on_peer("ip addr del fe80::1/64 dev peer1");
+  EXPECT_TRUE(fails(monitor, far, "neighbour fe80::1 on up0 does not answer"));
+  const uint32_t direct = *monitor.acquire(ip(net().far), NextHopKind::kDirect);
+  EXPECT_TRUE(fails(monitor, direct, "not on-link: the route goes via fe80::1"));
+}
+
+TEST_P(NextHopMonitorTest, TakesTheOtherPathWhenOneFails) {
+  run("echo 1 > /proc/sys/net/ipv4/fib_multipath_use_neigh");  // IPv6 needs no telling
+  run_ip("route add {far_prefix} nexthop via {gateway} dev lb0 nexthop via {other_gateway} dev up0");
+  NextHopMonitor monitor = make();
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
+  EXPECT_TRUE(poll_until(monitor, [&] { return seen_[far].resolved; }));
+  const bool by_up0 = seen_[far].mac == kPeer1;
+  on_peer_ip(by_up0 ? "addr del {other_gateway}{length} dev peer1" : "addr del {gateway}{length} dev peer0");
+  run_ip(by_up0 ? "neigh change {other_gateway} dev up0 nud failed"
+                : "neigh change {gateway} dev lb0 nud failed");
+  EXPECT_TRUE(resolves(monitor, far, by_up0 ? kPeer0 : kPeer1, by_up0 ? "lb0" : "up0"));
+}
+
+TEST_P(NextHopMonitorTest, FollowsNextHopObjects) {
+  run_ip("nexthop add id 7 via {gateway} dev lb0");
+  run_ip("route add {far_prefix} nhid 7");
+  NextHopMonitor monitor = make();
+  const uint32_t far = *monitor.acquire(ip(net().far), NextHopKind::kRouted);
+  EXPECT_TRUE(resolves(monitor, far, kPeer0, "lb0"));
+  run_ip("nexthop replace id 7 via {other_gateway} dev up0");
+  EXPECT_TRUE(resolves(monitor, far, kPeer1, "up0"));
+}
+
+TEST_P(NextHopMonitorTest, FollowsAddressesThatAreFlushedAndComeBack) {
+  NextHopMonitor monitor = make();
+  const uint32_t near = *monitor.acquire(ip(net().near), NextHopKind::kDirect);
+  EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
+  run_ip("addr flush dev lb0 scope global");
+  EXPECT_TRUE(fails(monitor, near, "no route"));
+  add_address(net(), "lb0", net().own);
+  EXPECT_TRUE(resolves(monitor, near, kPeer0, "lb0"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Families, NextHopMonitorTest, testing::Values(kNet4, kNet6), test::family_name);
 
 }  // namespace
 }  // namespace maglb
