@@ -201,11 +201,11 @@ Result<void> Dataplane::Impl::open_ports() {
 }
 
 Result<void> Dataplane::Impl::make_next_hops() {
-  std::vector<NextHops::PortRoute> routes;
+  std::vector<NextHops::Link> links;
   for (const auto& port : ports_) {
-    routes.push_back({port->config().name, port->ifindex(), port->config().next_hop_mac});
+    links.push_back({port->config().name, port->ifindex(), port->config().next_hop_mac});
   }
-  auto hops = NextHops::create(std::move(routes), next_hop_table_);
+  auto hops = NextHops::create(std::move(links), next_hop_table_);
   if (!hops) {
     return tl::unexpected(std::move(hops.error()));
   }

@@ -4,7 +4,10 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <functional>
 #include <utility>
+
+#include "lib/bpf/attachment.h"
 
 namespace maglb {
 namespace {
@@ -14,20 +17,21 @@ constexpr uint32_t kConfiguredIndex = 0;
 
 }  // namespace
 
-NextHops::NextHops(std::vector<PortRoute> ports, NextHopTable& table)
-    : ports_(std::move(ports)), table_(table) {
-  for (size_t i = 0; i < ports_.size() && !configured_; ++i) {
-    if (ports_[i].ifindex == 0 && ports_[i].next_hop_mac) {
-      configured_ = NextHop{*ports_[i].next_hop_mac, static_cast<uint8_t>(i)};
+NextHops::NextHops(std::vector<Link> links, NextHopTable& table) : links_(std::move(links)), table_(table) {
+  for (size_t i = 0; i < links_.size() && !configured_; ++i) {
+    if (!links_[i].has_kernel() && links_[i].next_hop_mac) {
+      configured_ = NextHop{*links_[i].next_hop_mac, static_cast<uint8_t>(i)};
     }
   }
+  look_up_interfaces();
 }
 
-Result<std::unique_ptr<NextHops>> NextHops::create(std::vector<PortRoute> ports, NextHopTable& table) {
-  std::unique_ptr<NextHops> hops(new NextHops(std::move(ports), table));
-  const bool has_kernel = std::any_of(hops->ports_.begin(), hops->ports_.end(),
-                                      [](const PortRoute& port) { return port.ifindex != 0; });
-  if (has_kernel) {
+Result<std::unique_ptr<NextHops>> NextHops::create(std::vector<Link> links, NextHopTable& table) {
+  if (links.size() > kMaxLinks) {
+    return fail(ErrorKind::kInvalid, fmt::format("{} links are more than {}", links.size(), kMaxLinks));
+  }
+  std::unique_ptr<NextHops> hops(new NextHops(std::move(links), table));
+  if (std::any_of(hops->links_.begin(), hops->links_.end(), std::mem_fn(&Link::has_kernel))) {
     NextHopOptions options;
     options.capacity = static_cast<uint32_t>(table.limit());
     auto monitor = NextHopMonitor::create(
@@ -49,7 +53,7 @@ Result<uint32_t> NextHops::acquire(const IpAddress& backend, ForwardMode mode) {
   if (!monitor_) {
     return kConfiguredIndex;
   }
-  const auto kind = mode == ForwardMode::kIpip ? NextHopKind::kRouted : NextHopKind::kDirect;
+  const auto kind = mode == ForwardMode::kL2 ? NextHopKind::kDirect : NextHopKind::kRouted;
   auto index = monitor_->acquire(backend, kind);
   if (index) {
     // The word of a new index is still its former owner's, until the first report.
@@ -66,14 +70,30 @@ void NextHops::release(uint32_t index) {
 }
 
 void NextHops::poll_once(Time now) {
-  if (monitor_) {
-    monitor_->poll_once(now);
+  if (!monitor_) {
+    return;
+  }
+  monitor_->poll_once(now);
+  if (std::exchange(rounds_, monitor_->rounds()) != monitor_->rounds() && look_up_interfaces()) {
+    monitor_->for_each([this](uint32_t index, const NextHopState& state) { take(index, state); });
   }
 }
 
-std::optional<uint8_t> NextHops::port_of(int ifindex) const {
-  for (size_t i = 0; i < ports_.size(); ++i) {
-    if (ifindex != 0 && ports_[i].ifindex == ifindex) {
+// True when an index changed.
+bool NextHops::look_up_interfaces() {
+  bool changed = false;
+  for (Link& link : links_) {
+    if (!link.interface.empty()) {
+      const int found = interface_index(link.interface).value_or(0);
+      changed |= std::exchange(link.ifindex, found) != found;
+    }
+  }
+  return changed;
+}
+
+std::optional<uint8_t> NextHops::link_of(int ifindex) const {
+  for (size_t i = 0; i < links_.size(); ++i) {
+    if (ifindex != 0 && links_[i].ifindex == ifindex) {
       return static_cast<uint8_t>(i);
     }
   }
@@ -81,9 +101,9 @@ std::optional<uint8_t> NextHops::port_of(int ifindex) const {
 }
 
 void NextHops::take(uint32_t index, const NextHopState& state) {
-  const auto port = state.resolved ? port_of(state.ifindex) : std::nullopt;
-  if (port) {
-    table_.set(index, {state.mac, *port});
+  const auto link = state.resolved ? link_of(state.ifindex) : std::nullopt;
+  if (link) {
+    table_.set(index, {state.mac, *link});
   } else if (configured_) {
     table_.set(index, *configured_);
   } else {
@@ -93,14 +113,15 @@ void NextHops::take(uint32_t index, const NextHopState& state) {
 
 std::string NextHops::describe(uint32_t index) const {
   if (const auto hop = table_.get(index)) {
-    return fmt::format("{} via {}", hop->mac.to_string(), ports_[hop->port].name);
+    return fmt::format("{} via {}", hop->mac.to_string(), links_[hop->port].name);
   }
   if (!monitor_) {
     return "unresolved: no port has a next_hop_mac";
   }
   const NextHopState state = monitor_->state(index);
   if (state.resolved) {
-    return fmt::format("unresolved: the route leads through interface {}, which is no port", state.ifindex);
+    return fmt::format("unresolved: the route leads through interface {}, which is no port",
+                       interface_name(state.ifindex));
   }
   return "unresolved: " + state.reason;
 }

@@ -1,8 +1,12 @@
-// Next hops of the ports: by the kernel's routes and neighbours for ports with a kernel interface, by
+// Next hops of the links: by the kernel's routes and neighbours for links with a kernel interface, by
 // the configured MAC address for the others. Keeps the workers' table up to date.
 //
-// Where there are ports of both kinds, a route through a port of ours decides, and the first port with
-// a configured next hop takes what the kernel leaves unresolved.
+// A link is what a frame leaves by: a port, or a VLAN of a port. Its index is NextHop::port. Where there
+// are links of both kinds, a route through a link of ours decides, and the first link with a configured
+// next hop takes what the kernel leaves unresolved.
+//
+// Invariant: a route leads to the first link with its interface. An interface that is known by its name
+// may appear, vanish and come back with another index at any time.
 //
 // Threads: the main core; workers read the table.
 #pragma once
@@ -21,14 +25,21 @@ namespace maglb {
 
 class NextHops final : public NextHopSource {
  public:
-  struct PortRoute {
+  static constexpr size_t kMaxLinks = 256;  // NextHop::port has eight bits
+
+  struct Link {
     std::string name;
-    int ifindex = 0;  // 0: no kernel interface
+    int ifindex = 0;  // 0: no kernel interface, or one known by its name
     std::optional<MacAddress> next_hop_mac;
+    // Looked up when links change, in place of `ifindex`: a VLAN's "lb0.100". Empty where the interface is
+    // the port's own: one that gets its name later is not the device that the port drives.
+    std::string interface = {};
+
+    bool has_kernel() const { return ifindex != 0 || !interface.empty(); }
   };
 
-  // `table` outlives it.
-  static Result<std::unique_ptr<NextHops>> create(std::vector<PortRoute> ports, NextHopTable& table);
+  // `table` outlives it. kInvalid when there are more than kMaxLinks.
+  static Result<std::unique_ptr<NextHops>> create(std::vector<Link> links, NextHopTable& table);
 
   Result<uint32_t> acquire(const IpAddress& backend, ForwardMode mode) override;
   void release(uint32_t index) override;
@@ -42,14 +53,16 @@ class NextHops final : public NextHopSource {
   std::string describe(uint32_t index) const;
 
  private:
-  NextHops(std::vector<PortRoute> ports, NextHopTable& table);
+  NextHops(std::vector<Link> links, NextHopTable& table);
   void take(uint32_t index, const NextHopState& state);
-  std::optional<uint8_t> port_of(int ifindex) const;
+  bool look_up_interfaces();
+  std::optional<uint8_t> link_of(int ifindex) const;
 
-  std::vector<PortRoute> ports_;
+  std::vector<Link> links_;
   NextHopTable& table_;
   std::optional<NextHop> configured_;
   std::optional<NextHopMonitor> monitor_;
+  uint64_t rounds_ = 0;  // of the monitor, when interfaces were looked up last
 };
 
 }  // namespace maglb

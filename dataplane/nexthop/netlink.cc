@@ -5,6 +5,7 @@
 #include <linux/neighbour.h>
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 #include <netlink/attr.h>
 #include <netlink/msg.h>
 #include <sys/socket.h>
@@ -256,6 +257,12 @@ Result<RouteAnswer> decode_route(std::span<uint8_t> message) {
     return fail(ErrorKind::kSystem, "the kernel's answer about a route is truncated");
   }
   return decode_route_message(header);
+}
+
+std::string interface_name(int ifindex) {
+  std::array<char, IF_NAMESIZE> name{};
+  return if_indextoname(static_cast<unsigned>(ifindex), name.data()) != nullptr ? std::string(name.data())
+                                                                                : fmt::format("#{}", ifindex);
 }
 
 Result<NetlinkSocket> NetlinkSocket::for_questions() {

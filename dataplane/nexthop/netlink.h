@@ -56,6 +56,9 @@ void decode_events(std::span<uint8_t> bytes, const std::function<void(const Netl
 // Decodes the answer to a route question. Any bytes are fine.
 Result<RouteAnswer> decode_route(std::span<uint8_t> message);
 
+// "#7" when there is no such interface in this thread's network namespace.
+std::string interface_name(int ifindex);
+
 class NetlinkSocket {
  public:
   // For ask_route(), ask_neighbour() and request_neighbour().

@@ -2,10 +2,8 @@
 
 #include <fmt/format.h>
 #include <linux/neighbour.h>
-#include <net/if.h>
 
 #include <algorithm>
-#include <array>
 #include <functional>
 #include <type_traits>
 #include <utility>
@@ -37,12 +35,6 @@ constexpr Time kNever = Time::max();
 constexpr uint16_t kUsable = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
 // The kernel is at it; a request would change nothing.
 constexpr uint16_t kUnderWay = NUD_INCOMPLETE | NUD_DELAY | NUD_PROBE;
-
-std::string interface_name(int ifindex) {
-  std::array<char, IF_NAMESIZE> name{};
-  return if_indextoname(static_cast<unsigned>(ifindex), name.data()) != nullptr ? std::string(name.data())
-                                                                                : fmt::format("#{}", ifindex);
-}
 
 Duration pause_after(uint32_t attempts) {
   return std::min<Duration>(kLongestPause, kFirstPause * (1 << std::min<uint32_t>(attempts, 10)));
@@ -113,6 +105,12 @@ NextHopState NextHopMonitor::state(uint32_t index) const {
   return hops_[index].reported.value_or(NextHopState{false, {}, 0, "not asked for yet"});
 }
 
+void NextHopMonitor::for_each(const Observer& observer) const {
+  for (const auto& [key, index] : by_key_) {
+    observer(index, state(index));
+  }
+}
+
 void NextHopMonitor::poll_once(Time now) {
   events_.read_events(kReadsPerPoll, [&](const NetlinkEvent& event) { take_event(event, now); });
   for (Neighbour* neighbour : failed_in_batch_) {
@@ -127,6 +125,7 @@ void NextHopMonitor::poll_once(Time now) {
   if (routing_changed_ && now >= next_route_round_ && wanted_routes_.empty()) {
     next_route_round_ = now + kRouteRoundEvery;
     routing_changed_ = false;
+    ++rounds_;
     want_all_routes();
   }
   if (neighbours_lost_) {

@@ -90,6 +90,11 @@ class NextHopMonitor {
 
   // As last reported; unresolved before. REQUIRES: acquired.
   NextHopState state(uint32_t index) const;
+  // Of every acquired next hop what state() says.
+  void for_each(const Observer& observer) const;
+  // How often everything was asked for again because of changes. Who remembers indexes of interfaces looks
+  // them up again when it grows.
+  uint64_t rounds() const { return rounds_; }
   const NextHopCounters& counters() const { return counters_; }
 
  private:
@@ -154,6 +159,7 @@ class NextHopMonitor {
   std::vector<uint32_t> touched_;
   std::vector<Neighbour*> failed_in_batch_;  // never outlives the reading of one batch
   bool routing_changed_ = false;
+  uint64_t rounds_ = 0;
   bool neighbours_lost_ = false;
   Time next_route_round_{};
   Time next_request_round_{};
