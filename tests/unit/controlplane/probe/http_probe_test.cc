@@ -22,14 +22,13 @@ class TcpProbe : public ProbeTest {};
 // A socket that is bound and does not listen: its port refuses, and nobody else can take it.
 class ClosedPort {
  public:
-  explicit ClosedPort(int backlog = -1) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    EXPECT_EQ(bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
-    EXPECT_EQ(getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size), 0);
-    port_ = ntohs(address.sin_port);
+  explicit ClosedPort(const IpAddress& address, int backlog = -1) {
+    tcp::endpoint endpoint(asio_address(address), 0);
+    fd_ = socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0);
+    socklen_t size = static_cast<socklen_t>(endpoint.size());
+    EXPECT_EQ(bind(fd_, endpoint.data(), size), 0);
+    EXPECT_EQ(getsockname(fd_, endpoint.data(), &size), 0);
+    port_ = endpoint.port();
     if (backlog >= 0) {
       EXPECT_EQ(listen(fd_, backlog), 0);
     }
@@ -38,29 +37,29 @@ class ClosedPort {
   uint16_t port() const { return port_; }
 
  private:
-  int fd_;
+  int fd_ = -1;
   uint16_t port_ = 0;
 };
 
-TEST_F(TcpProbe, AListeningPortIsHealthy) {
+TEST_P(TcpProbe, AListeningPortIsHealthy) {
   std::vector<std::shared_ptr<Server::Connection>> held;
-  Server server(io_, hang(held));
+  Server server(io_, loopback(), hang(held));
   const ProbeStatus status = first_outcome(server.port(), config());
   EXPECT_EQ(status.health, Health::kHealthy);
   EXPECT_EQ(status.reason, "connected");
   EXPECT_GT(status.latency.count(), 0);
 }
 
-TEST_F(TcpProbe, AClosedPortIsRefused) {
-  const ClosedPort closed;
+TEST_P(TcpProbe, AClosedPortIsRefused) {
+  const ClosedPort closed(loopback());
   const ProbeStatus status = first_outcome(closed.port(), config());
   EXPECT_EQ(status.health, Health::kUnhealthy);
   EXPECT_EQ(status.reason, "connect: connection refused");
 }
 
-TEST_F(TcpProbe, ClosesWithAReset) {
+TEST_P(TcpProbe, ClosesWithAReset) {
   boost::system::error_code end;
-  Server server(io_, [&](std::shared_ptr<Server::Connection> c) {
+  Server server(io_, loopback(), [&](std::shared_ptr<Server::Connection> c) {
     auto handler = [c, &end](boost::system::error_code error, size_t) { end = error; };
     boost::asio::async_read(c->socket, boost::asio::dynamic_buffer(c->request), handler);
   });
@@ -69,13 +68,13 @@ TEST_F(TcpProbe, ClosesWithAReset) {
   EXPECT_EQ(end, boost::asio::error::connection_reset);
 }
 
-TEST_F(TcpProbe, AServerThatAcceptsNothingTimesOut) {
+TEST_P(TcpProbe, AServerThatAcceptsNothingTimesOut) {
   // A backlog of none holds one connection; the SYN of the next is dropped.
-  ClosedPort full(0);
+  ClosedPort full(loopback(), 0);
   std::vector<tcp::socket> fillers;
   for (int i = 0; i < 3; ++i) {
     fillers.emplace_back(io_);
-    fillers.back().async_connect({boost::asio::ip::address_v4::loopback(), full.port()}, [](auto) {});
+    fillers.back().async_connect({asio_address(loopback()), full.port()}, [](auto) {});
   }
   run_for(milliseconds(50));
   ProbeConfig quick = config();
@@ -85,9 +84,9 @@ TEST_F(TcpProbe, AServerThatAcceptsNothingTimesOut) {
   EXPECT_EQ(status.reason, "timeout after 100 ms (connecting)");
 }
 
-TEST_F(HttpProbe, AsksForThePathAndTakesTheExpectedStatus) {
+TEST_P(HttpProbe, AsksForThePathAndTakesTheExpectedStatus) {
   std::string request;
-  Server server(io_, answer("HTTP/1.1 204 No Content\r\n\r\n", &request));
+  Server server(io_, loopback(), answer("HTTP/1.1 204 No Content\r\n\r\n", &request));
   ProbeConfig http = config(kHttp);
   http.path = "/healthz?deep=1";
   http.host = "www.example.com";
@@ -99,14 +98,14 @@ TEST_F(HttpProbe, AsksForThePathAndTakesTheExpectedStatus) {
             "\r\nAccept: */*\r\nConnection: close\r\n\r\n");
 }
 
-TEST_F(HttpProbe, NamesTheAddressWhereNoHostIsGiven) {
+TEST_P(HttpProbe, NamesTheAddressWhereNoHostIsGiven) {
   const auto host = [](const IpAddress& address, uint16_t port) {
     const std::string text = http_request(ProbeTarget::make(address, port, config(kHttp)));
     const size_t from = text.find("Host: ");
     return text.substr(from, text.find("\r\n", from) - from);
   };
-  EXPECT_EQ(host(loopback(), 80), "Host: 127.0.0.1");
-  EXPECT_EQ(host(loopback(), 8080), "Host: 127.0.0.1:8080");
+  EXPECT_EQ(host(loopback(), 80), "Host: " + in_url());
+  EXPECT_EQ(host(loopback(), 8080), "Host: " + in_url() + ":8080");
   EXPECT_EQ(host(IpAddress::parse("2001:db8::1").value(), 8080), "Host: [2001:db8::1]:8080");
 }
 
@@ -117,7 +116,7 @@ struct Answer {
   std::string reason;
 };
 
-TEST_F(HttpProbe, JudgesEachAnswer) {
+TEST_P(HttpProbe, JudgesEachAnswer) {
   const std::string long_head = "HTTP/1.1 200 OK\r\nX: " + std::string(70000, 'x') + "\r\n\r\n";
   const std::vector<Answer> answers = {
       {"ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Health::kHealthy, "http status 200"},
@@ -140,7 +139,7 @@ TEST_F(HttpProbe, JudgesEachAnswer) {
   };
   for (const Answer& each : answers) {
     SCOPED_TRACE(each.name);
-    Server server(io_, answer(each.response));
+    Server server(io_, loopback(), answer(each.response));
     const ProbeStatus status = first_outcome(server.port(), config(kHttp));
     EXPECT_EQ(status.health, each.health);
     EXPECT_EQ(status.reason, each.reason);
@@ -148,8 +147,8 @@ TEST_F(HttpProbe, JudgesEachAnswer) {
   }
 }
 
-TEST_F(HttpProbe, AResetConnectionIsAFailure) {
-  Server server(io_, [](std::shared_ptr<Server::Connection> c) {
+TEST_P(HttpProbe, AResetConnectionIsAFailure) {
+  Server server(io_, loopback(), [](std::shared_ptr<Server::Connection> c) {
     c->socket.set_option(boost::asio::socket_base::linger(true, 0));
     c->socket.close();
   });
@@ -158,18 +157,18 @@ TEST_F(HttpProbe, AResetConnectionIsAFailure) {
   EXPECT_NE(status.reason.find("connection reset by peer"), std::string::npos) << status.reason;
 }
 
-TEST_F(HttpProbe, AServerThatSaysNothingTimesOut) {
+TEST_P(HttpProbe, AServerThatSaysNothingTimesOut) {
   std::vector<std::shared_ptr<Server::Connection>> held;
-  Server server(io_, hang(held));
+  Server server(io_, loopback(), hang(held));
   ProbeConfig quick = config(kHttp);
   quick.timeout = milliseconds(80);
   EXPECT_EQ(first_outcome(server.port(), quick).reason, "timeout after 80 ms (waiting for the response)");
 }
 
 // A byte now and then does not put the timeout off.
-TEST_F(HttpProbe, ASlowServerTimesOut) {
+TEST_P(HttpProbe, ASlowServerTimesOut) {
   std::vector<std::shared_ptr<Server::Connection>> held;
-  Server server(io_, hang(held));
+  Server server(io_, loopback(), hang(held));
   boost::asio::steady_timer drip(io_);
   std::function<void()> send_one = [&] {
     drip.expires_after(milliseconds(10));
@@ -181,7 +180,7 @@ TEST_F(HttpProbe, ASlowServerTimesOut) {
       error ? void() : send_one();
     });
   };
-  Server slow(io_, [&](std::shared_ptr<Server::Connection> c) {
+  Server slow(io_, loopback(), [&](std::shared_ptr<Server::Connection> c) {
     boost::asio::write(c->socket, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nX: ")));
     held.push_back(std::move(c));
   });
@@ -192,10 +191,10 @@ TEST_F(HttpProbe, ASlowServerTimesOut) {
 }
 
 // The loop stands still for longer than the timeout while the server's answer is on its way.
-TEST_F(HttpProbe, OurOwnDelayIsNoTimeoutOfTheServer) {
+TEST_P(HttpProbe, OurOwnDelayIsNoTimeoutOfTheServer) {
   const Server::Serve ok = answer("HTTP/1.1 200 OK\r\n\r\n");
   bool first = true;
-  Server server(io_, [&](std::shared_ptr<Server::Connection> c) {
+  Server server(io_, loopback(), [&](std::shared_ptr<Server::Connection> c) {
     if (std::exchange(first, false)) {
       std::this_thread::sleep_for(milliseconds(1000));
     }
@@ -205,6 +204,9 @@ TEST_F(HttpProbe, OurOwnDelayIsNoTimeoutOfTheServer) {
   quick.timeout = milliseconds(400);
   EXPECT_EQ(first_outcome(server.port(), quick).health, Health::kHealthy);
 }
+
+INSTANTIATE_TEST_SUITE_P(Families, HttpProbe, both_families(), family_of);
+INSTANTIATE_TEST_SUITE_P(Families, TcpProbe, both_families(), family_of);
 
 }  // namespace
 }  // namespace maglb::test

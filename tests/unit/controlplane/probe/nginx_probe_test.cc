@@ -14,7 +14,7 @@ constexpr const char* kNginx = "/usr/sbin/nginx";
 
 class Nginx {
  public:
-  explicit Nginx(uint16_t port) {
+  Nginx(const std::string& host, uint16_t port) {
     // One process and no log, so that the kill below is the whole death of it.
     write_file(dir_.path() / "nginx.conf", fmt::format(R"(
       daemon off; master_process off; pid {0}/pid; error_log {0}/error.log;
@@ -23,12 +23,12 @@ class Nginx {
         access_log off; client_body_temp_path {0}/body; proxy_temp_path {0}/proxy;
         fastcgi_temp_path {0}/fastcgi; uwsgi_temp_path {0}/uwsgi; scgi_temp_path {0}/scgi;
         server {{
-          listen 127.0.0.1:{1};
+          listen {1}:{2};
           location /healthz {{ return 200 "ok"; }}
           location /broken {{ return 503; }}
         }}
       }})",
-                                                       dir_.path().string(), port));
+                                                       dir_.path().string(), host, port));
   }
   ~Nginx() { stop(); }
 
@@ -64,9 +64,7 @@ class NginxProbe : public ProbeTest {
 
   // Free a moment ago.
   uint16_t free_port() {
-    return tcp::acceptor(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0))
-        .local_endpoint()
-        .port();
+    return tcp::acceptor(io_, tcp::endpoint(asio_address(loopback()), 0)).local_endpoint().port();
   }
 
   static ProbeConfig http(const std::string& path) {
@@ -76,9 +74,9 @@ class NginxProbe : public ProbeTest {
   }
 };
 
-TEST_F(NginxProbe, FollowsARealServerThroughDeathAndReturn) {
+TEST_P(NginxProbe, FollowsARealServerThroughDeathAndReturn) {
   const uint16_t port = free_port();
-  Nginx nginx(port);
+  Nginx nginx(in_url(), port);
   nginx.start();
   prober().set_users({user("ok", port, http("/healthz")), user("broken", port, http("/broken")),
                       user("tcp", port, config())});
@@ -98,6 +96,8 @@ TEST_F(NginxProbe, FollowsARealServerThroughDeathAndReturn) {
   })) << nginx.log();
   EXPECT_EQ(health("broken"), Health::kUnhealthy);
 }
+
+INSTANTIATE_TEST_SUITE_P(Families, NginxProbe, both_families(), family_of);
 
 }  // namespace
 }  // namespace maglb::test

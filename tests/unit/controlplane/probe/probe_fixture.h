@@ -23,8 +23,8 @@ namespace maglb::test {
 using boost::asio::ip::tcp;
 using std::chrono::milliseconds;
 
-inline IpAddress loopback() {
-  return IpAddress::v4({127, 0, 0, 1});
+inline boost::asio::ip::address asio_address(const IpAddress& address) {
+  return boost::asio::ip::make_address(address.to_string());
 }
 
 // Accepts, and gives each connection to `serve`, which keeps it open by holding the pointer.
@@ -37,8 +37,8 @@ class Server {
   };
   using Serve = std::function<void(std::shared_ptr<Connection>)>;
 
-  Server(boost::asio::io_context& io, Serve serve)
-      : acceptor_(io, tcp::endpoint(boost::asio::ip::address_v4::loopback(), 0)), serve_(std::move(serve)) {
+  Server(boost::asio::io_context& io, const IpAddress& address, Serve serve)
+      : acceptor_(io, tcp::endpoint(asio_address(address), 0)), serve_(std::move(serve)) {
     accept();
   }
   // Nobody listens there any more.
@@ -90,8 +90,12 @@ inline Server::Serve hang(std::vector<std::shared_ptr<Server::Connection>>& held
   return [&held](std::shared_ptr<Server::Connection> connection) { held.push_back(std::move(connection)); };
 }
 
-class ProbeTest : public testing::Test {
+// Run with each family's loopback address.
+class ProbeTest : public testing::TestWithParam<const char*> {
  protected:
+  static IpAddress loopback() { return *IpAddress::parse(GetParam()); }
+  static std::string in_url() { return loopback().is_v4() ? "127.0.0.1" : "[::1]"; }
+
   struct Transition {
     std::string pool;
     std::string backend;
@@ -167,5 +171,12 @@ class ProbeTest : public testing::Test {
   std::function<void()> on_transition_;
   std::unique_ptr<Prober> prober_;
 };
+
+inline auto both_families() {
+  return testing::Values("127.0.0.1", "::1");
+}
+inline std::string family_of(const testing::TestParamInfo<const char*>& info) {
+  return std::string(info.param) == "::1" ? "IPv6" : "IPv4";
+}
 
 }  // namespace maglb::test

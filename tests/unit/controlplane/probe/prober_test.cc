@@ -19,9 +19,9 @@ class ProberTest : public ProbeTest {
   std::vector<std::shared_ptr<Server::Connection>> held_;
 };
 
-TEST_F(ProberTest, KnowsNobodyWhoIsNoUser) {
+TEST_P(ProberTest, KnowsNobodyWhoIsNoUser) {
   EXPECT_FALSE(prober().status("web", "b"));
-  Server server(io_, drop());
+  Server server(io_, loopback(), drop());
   prober().set_users({user("b", server.port(), config())});
   EXPECT_EQ(health("b"), Health::kUnknown);
   EXPECT_EQ(status("b").consecutive, 0u);
@@ -30,8 +30,8 @@ TEST_F(ProberTest, KnowsNobodyWhoIsNoUser) {
   EXPECT_FALSE(prober().status("web", "b"));
 }
 
-TEST_F(ProberTest, TellsOfADeathAfterFallFailuresAndOfTheReturnAfterRise) {
-  auto server = std::make_unique<Server>(io_, drop());
+TEST_P(ProberTest, TellsOfADeathAfterFallFailuresAndOfTheReturnAfterRise) {
+  auto server = std::make_unique<Server>(io_, loopback(), drop());
   const uint16_t port = server->port();
   prober().set_users({user("b", port, config())});
   ASSERT_TRUE(run_until([&] { return transitions_.size() == 1; }));
@@ -45,15 +45,15 @@ TEST_F(ProberTest, TellsOfADeathAfterFallFailuresAndOfTheReturnAfterRise) {
   EXPECT_EQ(transitions_[1].pool, "web");
   EXPECT_EQ(transitions_[1].backend, "b");
 
-  tcp::acceptor again(io_, tcp::endpoint(boost::asio::ip::address_v4::loopback(), port));
+  tcp::acceptor again(io_, tcp::endpoint(asio_address(loopback()), port));
   ASSERT_TRUE(run_until([&] { return transitions_.size() == 3; }));
   EXPECT_EQ(transitions_[2].status.health, Health::kHealthy);
   EXPECT_EQ(transitions_[2].status.consecutive, 2u);
   EXPECT_LT(std::chrono::system_clock::now() - transitions_[2].status.since, seconds(60));
 }
 
-TEST_F(ProberTest, ProbesASharedTargetOnceAndTellsEveryUser) {
-  Server server(io_, drop());
+TEST_P(ProberTest, ProbesASharedTargetOnceAndTellsEveryUser) {
+  Server server(io_, loopback(), drop());
   ProbeConfig rare = config();
   rare.interval = seconds(600);
   std::vector<ProbeUser> users = {user("a", server.port(), rare), user("b", server.port(), rare)};
@@ -68,9 +68,9 @@ TEST_F(ProberTest, ProbesASharedTargetOnceAndTellsEveryUser) {
   EXPECT_EQ(prober().counters().targets, 1u);
 }
 
-TEST_F(ProberTest, AUserOfSeveralTargetsIsAsHealthyAsItsWorst) {
-  Server good(io_, drop());
-  auto bad = std::make_unique<Server>(io_, drop());
+TEST_P(ProberTest, AUserOfSeveralTargetsIsAsHealthyAsItsWorst) {
+  Server good(io_, loopback(), drop());
+  auto bad = std::make_unique<Server>(io_, loopback(), drop());
   prober().set_users({user("b", good.port(), config()), user("b", bad->port(), config())});
   ASSERT_TRUE(run_until([&] { return health("b") == Health::kHealthy; }));
   EXPECT_EQ(transitions_.size(), 1u);
@@ -82,9 +82,9 @@ TEST_F(ProberTest, AUserOfSeveralTargetsIsAsHealthyAsItsWorst) {
   EXPECT_EQ(transitions_.size(), 2u);
 }
 
-TEST_F(ProberTest, KeepsTheStateOfUnchangedTargets) {
-  Server one(io_, drop());
-  Server two(io_, drop());
+TEST_P(ProberTest, KeepsTheStateOfUnchangedTargets) {
+  Server one(io_, loopback(), drop());
+  Server two(io_, loopback(), drop());
   ProbeConfig rare = config();
   rare.interval = seconds(600);
   prober().set_users({user("a", one.port(), rare)});
@@ -97,8 +97,8 @@ TEST_F(ProberTest, KeepsTheStateOfUnchangedTargets) {
   EXPECT_EQ(one.accepted(), 1u);
 }
 
-TEST_F(ProberTest, StartsWithTheHealthThatWasKnown) {
-  Server server(io_, drop());
+TEST_P(ProberTest, StartsWithTheHealthThatWasKnown) {
+  Server server(io_, loopback(), drop());
   server.close();
   const WallTime since = std::chrono::system_clock::now() - std::chrono::hours(3);
   prober().set_users({user("b", server.port(), config(), KnownHealth{true, since, "connected"})});
@@ -109,8 +109,8 @@ TEST_F(ProberTest, StartsWithTheHealthThatWasKnown) {
   EXPECT_EQ(prober().counters().failures, 3u);
 }
 
-TEST_F(ProberTest, AChangedProbeOfTheSameAddressDoesNotForgetHealth) {
-  Server server(io_, drop());
+TEST_P(ProberTest, AChangedProbeOfTheSameAddressDoesNotForgetHealth) {
+  Server server(io_, loopback(), drop());
   prober().set_users({user("b", server.port(), config())});
   ASSERT_TRUE(run_until([&] { return health("b") == Health::kHealthy; }));
   const WallTime since = status("b").since;
@@ -125,8 +125,8 @@ TEST_F(ProberTest, AChangedProbeOfTheSameAddressDoesNotForgetHealth) {
   EXPECT_EQ(health("b"), Health::kUnknown);
 }
 
-TEST_F(ProberTest, ProbesEveryIntervalAndNotMoreOften) {
-  Server server(io_, drop());
+TEST_P(ProberTest, ProbesEveryIntervalAndNotMoreOften) {
+  Server server(io_, loopback(), drop());
   const auto start = std::chrono::steady_clock::now();
   prober().set_users({user("b", server.port(), config())});
   ASSERT_TRUE(run_until([&] { return server.accepted() >= 20; }));
@@ -135,8 +135,8 @@ TEST_F(ProberTest, ProbesEveryIntervalAndNotMoreOften) {
   EXPECT_LE(prober().counters().attempts, static_cast<uint64_t>(elapsed / shortest) + 1);
 }
 
-TEST_F(ProberTest, AProbeNeverOverlapsItself) {
-  Server server(io_, hang(held_));
+TEST_P(ProberTest, AProbeNeverOverlapsItself) {
+  Server server(io_, loopback(), hang(held_));
   ProbeConfig slow = config(ProbeType::kHttp);
   slow.timeout = milliseconds(100);
   prober().set_users({user("b", server.port(), slow)});
@@ -146,9 +146,9 @@ TEST_F(ProberTest, AProbeNeverOverlapsItself) {
   }));
 }
 
-TEST_F(ProberTest, BoundsTheDescriptorsAndServesTheWaitingInTurn) {
+TEST_P(ProberTest, BoundsTheDescriptorsAndServesTheWaitingInTurn) {
   start_prober({.max_in_flight = 3, .random_seed = 1});
-  Server server(io_, hang(held_));
+  Server server(io_, loopback(), hang(held_));
   std::vector<ProbeUser> users;
   for (int i = 0; i < 12; ++i) {
     ProbeConfig hung = config(ProbeType::kHttp);
@@ -185,8 +185,8 @@ class NoDescriptors {
   rlimit before_{};
 };
 
-TEST_F(ProberTest, OurOwnLackOfDescriptorsIsNoFailureOfTheBackend) {
-  Server server(io_, drop());
+TEST_P(ProberTest, OurOwnLackOfDescriptorsIsNoFailureOfTheBackend) {
+  Server server(io_, loopback(), drop());
   prober().set_users({user("b", server.port(), config(), KnownHealth{true, {}, "connected"})});
   {
     const NoDescriptors none;
@@ -199,8 +199,8 @@ TEST_F(ProberTest, OurOwnLackOfDescriptorsIsNoFailureOfTheBackend) {
   EXPECT_TRUE(transitions_.empty());
 }
 
-TEST_F(ProberTest, ARemovedTargetIsNeverHeardOfAgain) {
-  Server server(io_, hang(held_));
+TEST_P(ProberTest, ARemovedTargetIsNeverHeardOfAgain) {
+  Server server(io_, loopback(), hang(held_));
   ProbeConfig slow = config(ProbeType::kHttp);
   slow.timeout = milliseconds(50);
   prober().set_users({user("b", server.port(), slow)});
@@ -212,8 +212,8 @@ TEST_F(ProberTest, ARemovedTargetIsNeverHeardOfAgain) {
   EXPECT_EQ(server.accepted(), 1u);
 }
 
-TEST_F(ProberTest, TheCallbackMayChangeTheUsers) {
-  Server server(io_, drop());
+TEST_P(ProberTest, TheCallbackMayChangeTheUsers) {
+  Server server(io_, loopback(), drop());
   on_transition_ = [&] { prober().set_users({}); };
   prober().set_users({user("a", server.port(), config()), user("b", server.port(), config())});
   ASSERT_TRUE(run_until([&] { return !transitions_.empty(); }));
@@ -222,8 +222,8 @@ TEST_F(ProberTest, TheCallbackMayChangeTheUsers) {
   EXPECT_EQ(prober().counters().targets, 0u);
 }
 
-TEST_F(ProberTest, MayBeDestroyedWithAttemptsUnderWay) {
-  Server server(io_, hang(held_));
+TEST_P(ProberTest, MayBeDestroyedWithAttemptsUnderWay) {
+  Server server(io_, loopback(), hang(held_));
   prober().set_users({user("b", server.port(), config(ProbeType::kHttp))});
   ASSERT_TRUE(run_until([&] { return server.accepted() == 1; }));
   prober_.reset();
@@ -231,7 +231,7 @@ TEST_F(ProberTest, MayBeDestroyedWithAttemptsUnderWay) {
   EXPECT_TRUE(transitions_.empty());
 }
 
-TEST_F(ProberTest, ATargetIgnoresWhatItsTypeDoesNotUse) {
+TEST_P(ProberTest, ATargetIgnoresWhatItsTypeDoesNotUse) {
   ProbeConfig one = config();
   ProbeConfig two = config();
   two.path = "/other";
@@ -239,11 +239,13 @@ TEST_F(ProberTest, ATargetIgnoresWhatItsTypeDoesNotUse) {
   EXPECT_EQ(ProbeTarget::make(loopback(), 80, one), ProbeTarget::make(loopback(), 80, two));
   two.port = 81;
   EXPECT_EQ(ProbeTarget::make(loopback(), 81, one), ProbeTarget::make(loopback(), 80, two));
-  EXPECT_EQ(ProbeTarget::make(loopback(), 81, one).to_string(), "tcp 127.0.0.1:81");
+  EXPECT_EQ(ProbeTarget::make(loopback(), 81, one).to_string(), "tcp " + in_url() + ":81");
   one.type = two.type = ProbeType::kHttp;
   EXPECT_NE(ProbeTarget::make(loopback(), 81, one), ProbeTarget::make(loopback(), 80, two));
-  EXPECT_EQ(ProbeTarget::make(loopback(), 80, two).to_string(), "http 127.0.0.1:81/other");
+  EXPECT_EQ(ProbeTarget::make(loopback(), 80, two).to_string(), "http " + in_url() + ":81/other");
 }
+
+INSTANTIATE_TEST_SUITE_P(Families, ProberTest, both_families(), family_of);
 
 }  // namespace
 }  // namespace maglb::test
