@@ -70,9 +70,6 @@ Result<IpAddress> address_parameter(const Target& target, const char* name) {
   if (!address) {
     return tl::unexpected(std::move(address.error()).within(name));
   }
-  if (!address->is_v4()) {
-    return fail(ErrorKind::kInvalid, fmt::format("{}: {} is not an IPv4 address", name, *text));
-  }
   return *address;
 }
 
@@ -98,6 +95,9 @@ Result<FlowQuery> flow_query(const Target& target) {
   const auto destination = address_parameter(target, "destination");
   if (!source || !destination) {
     return tl::unexpected(source ? destination.error() : source.error());
+  }
+  if (source->is_v4() != destination->is_v4()) {
+    return fail(ErrorKind::kInvalid, "source and destination: expected addresses of one family");
   }
   const auto source_port = port_parameter(target, "source_port");
   const auto destination_port = port_parameter(target, "destination_port");

@@ -286,8 +286,8 @@ Result<FlowQuery> from_message(const ipc::FlowLookup& message) {
   if (!source || !destination) {
     return tl::unexpected(!source ? source.error() : destination.error());
   }
-  if (!source->is_v4() || !destination->is_v4()) {
-    return fail(ErrorKind::kInvalid, "an address is not IPv4");
+  if (source->is_v4() != destination->is_v4()) {
+    return fail(ErrorKind::kInvalid, "the addresses are of two families");
   }
   if (!source_port || !destination_port) {
     return tl::unexpected(!source_port ? source_port.error() : destination_port.error());

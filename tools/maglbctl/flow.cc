@@ -10,6 +10,7 @@ void add_lookup(CLI::App& noun, Action& chosen) {
                               {.description = "Where the next packet of a flow goes, and why",
                                .arguments = "PROTOCOL SOURCE SOURCE_PORT DESTINATION DESTINATION_PORT",
                                .examples = {"flow lookup tcp 192.0.2.11 40000 198.51.100.1 80",
+                                            "flow lookup tcp 2001:db8::11 40000 2001:db8:1::1 80",
                                             "flow lookup udp 192.0.2.11 5353 198.51.100.2 53 -o json"}});
   auto query = std::make_shared<LookupQuery>();
   const CLI::Range port(0, 65535, "a port");

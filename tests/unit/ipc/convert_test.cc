@@ -126,18 +126,24 @@ TEST(Convert, RefusesEverythingOutOfItsRange) {
   }
 }
 
-TEST(Convert, CarriesAFlowQuery) {
-  const FlowQuery query{Protocol::kUdp, *IpAddress::parse("192.0.2.1"), *IpAddress::parse("198.51.100.2"),
-                        4000, 53};
+TEST(Convert, CarriesAFlowQueryOfEitherFamily) {
+  const IpAddress client4 = *IpAddress::parse("192.0.2.1");
+  const IpAddress client6 = *IpAddress::parse("2001:db8::1");
   ipc::FlowLookup message;
-  to_message(query, message);
-  const auto back = from_message(message);
-  ASSERT_TRUE(back);
-  EXPECT_EQ(back->protocol, query.protocol);
-  EXPECT_EQ(back->source, query.source);
-  EXPECT_EQ(back->destination, query.destination);
-  EXPECT_EQ(back->source_port, query.source_port);
-  EXPECT_EQ(back->destination_port, query.destination_port);
+  for (const IpAddress& client : {client4, client6}) {
+    const FlowQuery query{Protocol::kUdp, client, client, 4000, 53};
+    to_message(query, message);
+    const auto back = from_message(message);
+    ASSERT_TRUE(back);
+    EXPECT_EQ(back->protocol, query.protocol);
+    EXPECT_EQ(back->source, query.source);
+    EXPECT_EQ(back->destination, query.destination);
+    EXPECT_EQ(back->source_port, query.source_port);
+    EXPECT_EQ(back->destination_port, query.destination_port);
+  }
+  ipc::FlowLookup mixed;
+  to_message(FlowQuery{Protocol::kUdp, client4, client6, 4000, 53}, mixed);
+  EXPECT_FALSE(from_message(mixed));
   message.set_protocol(1);
   EXPECT_FALSE(from_message(message));
   message.set_protocol(6);

@@ -13,6 +13,12 @@ TEST(Target, TakesPathAndQueryApart) {
   EXPECT_TRUE(Target::parse("/")->path.empty());
 }
 
+TEST(Target, TakesAnIpv6AddressAsItIsOrEscaped) {
+  for (const char* text : {"/?source=2001:db8::1", "/?source=2001%3Adb8%3a%3A1"}) {
+    EXPECT_EQ(Target::parse(text)->query.at("source"), "2001:db8::1");
+  }
+}
+
 TEST(Target, RefusesWhatCannotBeRead) {
   for (const char* text : {"", "v1", "*", "/%", "/%4", "/%zz", "/?a=%", "/?a=1&a=2"}) {
     EXPECT_FALSE(Target::parse(text)) << text;
