@@ -25,8 +25,14 @@
 #include <cstdint>
 
 #include "lib/flow/nat_session.h"
+#include "lib/net/proxy_v2.h"
 
 namespace maglb {
+
+// What the header says; header_length is its length().
+inline ProxyV2Endpoints proxy_endpoints(const NatSession& session) {
+  return {session.client, session.service, session.client_port, session.service_port};
+}
 
 inline int32_t from_stream_begin(const NatSession& session, uint32_t number) {
   return static_cast<int32_t>(number - (session.client_isn + 1));

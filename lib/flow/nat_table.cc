@@ -4,6 +4,7 @@
 #include <bit>
 
 #include "lib/base/check.h"
+#include "lib/flow/nat_stream.h"
 
 namespace maglb {
 namespace {
@@ -163,7 +164,9 @@ void NatTable::fill(NatSession& session, uint32_t slot, const NatFlow& flow) {
   session.nat_index = static_cast<uint8_t>(slot / share_ % ports_.addresses().size());
   session.nat = ports_.addresses()[session.nat_index];
   session.nat_port = Be16(static_cast<uint16_t>(first_port_ + slot % share_));
-  session.header_length = session.is_tcp() ? flow.header_length : uint8_t{0};
+  if (flow.proxy_header && session.is_tcp()) {
+    session.header_length = static_cast<uint8_t>(proxy_endpoints(session).length());
+  }
   session.place = static_cast<uint32_t>(chain_of(flow.digest));
   session.state = NatState::kOpening;
 }

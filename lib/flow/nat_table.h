@@ -48,7 +48,7 @@ struct NatFlow {
   BackendId backend_id;
   IpAddress backend;
   Be16 backend_port;
-  uint8_t header_length = 0;  // of the PROXY header; only with TCP
+  bool proxy_header = false;  // the backend is to read one first; only with TCP
 };
 
 enum class NatOpening : uint8_t {

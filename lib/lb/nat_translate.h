@@ -7,19 +7,16 @@
 // checksum of zero stays zero (RFC 768), and one that becomes zero is written as all ones.
 //
 // With a PROXY protocol v2 header (lib/flow/nat_stream.h), TCP only:
-//   client's SYN           its data is cut off, and a fast open option (RFC 7413; also the experimental
-//   number)
-//                          becomes no-operation: the data would lie in front of the header. The backend
-//                          acknowledges the SYN only, and the client sends its data again, as to any server
-//                          without fast open. Without a header SYN and option pass as they are.
-//   client's other packet  carries the header, or has its sequence number shifted
-//   backend's SYN          its MSS is lowered by the header's length, so that a full segment with the header
-//   is
-//                          no longer than the backend takes, and so is its window, which the header uses up
-//   backend's packet       its acknowledgement and SACK blocks are shifted. (A block begins inside the header
-//   only
-//                          where it tells of bytes that came twice, RFC 2883: it lies in front of the
-//                          client's stream then, as any block about what is long acknowledged)
+//   The client's SYN: its data is cut off, and a fast open option (RFC 7413; also with the experimental kind)
+//   becomes no-operation, as the data would lie in front of the header. The backend acknowledges the SYN
+//   only, and the client sends its data again, as to any server without fast open. (Without a header both
+//   pass as they are.)
+//   The client's other packets: carry the header, or have their sequence number shifted.
+//   The backend's SYN: its MSS is lowered by the header's length, so that a full segment with the header is
+//   no longer than the backend takes, and so is its window, which the header uses up.
+//   The backend's other packets: acknowledgement and SACK blocks are shifted. A block begins inside the
+//   header only where it tells of bytes that came twice (RFC 2883); it lies in front of the client's stream
+//   then, like any block about what is long acknowledged.
 //
 // A fragment: the first is translated as a packet is, a later one has its addresses changed (l4_offset 0).
 //
