@@ -287,6 +287,7 @@ class TcpEndpoint {
   void take_acknowledgement(const TcpSegment& segment) {
     const auto position = static_cast<int32_t>(segment.acknowledged - (o_.isn + 1));
     EXPECT_LE(position, static_cast<int32_t>(sent_)) << "what was never sent";
+    EXPECT_GE(position, 0) << "what lies in front of the stream";
     is_open_ = is_open_ || position >= 0;
     if (position < 0 || static_cast<size_t>(position) < acknowledged_) {
       return;

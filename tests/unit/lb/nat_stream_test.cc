@@ -49,6 +49,7 @@ struct Setting {
   bool proxy = false;
   bool v6 = false;
   bool backend_speaks_first = false;
+  bool tiny_windows = false;  // shorter than the header, too
   unsigned loss_percent = 0;
 };
 
@@ -60,8 +61,8 @@ class NatConnection {
         rig_(nat_ports({"10.0.0.0/30", "fd00::/126"}, {2000, 2099})),
         key_(NatRig::key(static_cast<uint16_t>(1024 + seed), Protocol::kTcp, setting.v6)),
         header_(setting.proxy ? header() : ""),
-        client_data_(text(random_() % 20000)),
-        backend_data_(text(random_() % 20000)),
+        client_data_(text(random_() % (setting.tiny_windows ? 1000 : 20000))),
+        backend_data_(text(random_() % (setting.tiny_windows ? 1000 : 20000))),
         client_({.connects = true,
                  .isn = isn(),
                  .data = client_data_,
@@ -121,7 +122,9 @@ class NatConnection {
     return random_() % 2 == 0 ? static_cast<uint32_t>(random_())
                               : 0u - static_cast<uint32_t>(random_() % 9000);
   }
-  uint16_t window() { return static_cast<uint16_t>(1100 + random_() % 12000); }
+  uint16_t window() {
+    return static_cast<uint16_t>(setting_.tiny_windows ? 10 + random_() % 50 : 1100 + random_() % 12000);
+  }
 
   void step() {
     rig_.now += std::chrono::microseconds(100);
@@ -225,6 +228,10 @@ TEST_P(NatStreams, ArriveBehindTheHeaderOverVersionSix) {
 }
 TEST_P(NatStreams, ArriveBehindTheHeaderWhereTheBackendSpeaksFirst) {
   run({.proxy = true, .backend_speaks_first = true});
+}
+
+TEST_P(NatStreams, ArriveBehindTheHeaderThroughTinyWindows) {
+  run({.proxy = true, .tiny_windows = true});
 }
 
 INSTANTIATE_TEST_SUITE_P(LossPercent, NatStreams, ::testing::Values(0u, 3u, 20u));
