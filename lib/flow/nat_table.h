@@ -9,20 +9,25 @@
 // 64,512 ports of one address take 17.6 MB over all workers.
 //
 // Invariants:
-//   1. A slot is free, or of one session, or in quarantine; its port is among the free ones of its pool if
-//   and
-//      only if it is free.
+//   1. A slot is free, of one session, or in quarantine; its port is among the free ones of its pool if it is
+//      free, and only then.
 //   2. A live session is in the chain of its flow, and no other is of the same flow. Sessions never move, so
 //      every pass of the sweep has seen every session that was there when it began.
-//   3. In each pool opening sessions are at most half of the ports. Where they are, or where no port is free,
-//      a new session replaces the oldest opening one, and never one of another state: a SYN flood takes no
-//      port from an established session, and leaves half of them to clients who answer.
+//   3. In each pool opening sessions are at most half of the ports (one at least). Where they are, or where
+//   no
+//      port is free, a new session replaces the oldest opening one, and never one of another state: a SYN
+//      flood takes no port from an established session, and half of them are for clients who answer.
 //   4. A port goes to another session only when the time has passed that a closing session is kept, or the
 //      quarantine for one that expired or was erased. Only what is replaced by (3) is free at once.
 //
 // Which port: a random one of the free ones, by a keyed hash of flow and count (after RFC 6056): who does not
 // know the key cannot tell the next. Which address: by the flow's digest; the next ones if its ports are all
 // taken by sessions that may not be replaced.
+//
+// What it does not do: wait for the end of a backend's TIME_WAIT, a minute with Linux, which would leave an
+// address 1,000 new connections a second. A backend in that state takes a SYN whose number or timestamp is
+// higher (RFC 6191). It answers another one with an ACK, which the client resets; its next SYN goes from
+// another port.
 //
 // Threads: all of it is the owner's alone.
 #pragma once
@@ -105,7 +110,7 @@ class NatTable {
 
   // Goes over the next `slots` slots: ends what is expired and every live session of which
   // `keep(const NatSession&)` is false, and frees ports that have rested. True when that ended a pass; at
-  // most one pass ends in one call.
+  // most one pass ends in one call. REQUIRES: a pass takes less than an hour (Deadline).
   template <typename Keep>
   bool sweep(size_t slots, Time now, Keep keep);
 

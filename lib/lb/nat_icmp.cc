@@ -57,6 +57,16 @@ size_t icmp_offset(const NatPacket& packet) {
   return good ? ip.length_bytes() : 0;
 }
 
+IpAddress source_of(const NatPacket& packet) {
+  return packet.is_v6 ? header_at<Ipv6Header>(packet.ip).source
+                      : IpAddress::v4(header_at<Ipv4Header>(packet.ip).source);
+}
+
+IpAddress destination_of(const NatPacket& packet) {
+  return packet.is_v6 ? header_at<Ipv6Header>(packet.ip).destination
+                      : IpAddress::v4(header_at<Ipv4Header>(packet.ip).destination);
+}
+
 bool is_intact(const NatPacket& packet, size_t icmp) {
   const std::span<const uint8_t> message = message_of(packet, icmp);
   if (!packet.is_v6) {
@@ -96,7 +106,8 @@ bool parse_quoted_v4(const uint8_t* bytes, size_t room, NatQuote& quote) {
 
 bool parse_quoted_v6(const uint8_t* bytes, size_t room, NatQuote& quote) {
   const auto& ip = header_at<Ipv6Header>(bytes);
-  if (room < sizeof ip + kLeastL4 || ip.version() != 6 || !is_l4(ip.next_header)) {
+  if (room < sizeof ip + kLeastL4 || ip.version() != 6 || !is_l4(ip.next_header) || ip.source.is_v4() ||
+      ip.destination.is_v4()) {
     return false;
   }
   quote.key.source = ip.source;
@@ -154,14 +165,12 @@ void rewrite_quoted(const NatPacket& packet, const NatQuote& quote, const Ends& 
 // The error itself, from `source` to `destination`.
 void rewrite_outer(const NatPacket& packet, const NatQuote& quote, const IpAddress& source,
                    const IpAddress& destination) {
-  const bool v6 = packet.is_v6;
-  const IpAddress was_source =
-      v6 ? header_at<Ipv6Header>(packet.ip).source : IpAddress::v4(header_at<Ipv4Header>(packet.ip).source);
-  const IpAddress was_destination = v6 ? header_at<Ipv6Header>(packet.ip).destination
-                                       : IpAddress::v4(header_at<Ipv4Header>(packet.ip).destination);
+  const IpAddress was_source = source_of(packet);
+  const IpAddress was_destination = destination_of(packet);
   const Ends before{was_source, was_destination, {}, {}};
   const Ends after{source, destination, {}, {}};
-  nat_detail::rewrite_ip(packet.ip, v6, after, packet.length, 1, nat_detail::address_change(before, after));
+  nat_detail::rewrite_ip(packet.ip, packet.is_v6, after, packet.length, 1,
+                         nat_detail::address_change(before, after));
   seal(packet, quote.icmp);
 }
 
@@ -183,7 +192,8 @@ std::optional<NatQuote> parse_quote(const NatPacket& packet) {
   quote.ip = static_cast<uint16_t>(ip);
   const size_t room = packet.length - ip;
   if (!(packet.is_v6 ? parse_quoted_v6(packet.ip + ip, room, quote)
-                     : parse_quoted_v4(packet.ip + ip, room, quote))) {
+                     : parse_quoted_v4(packet.ip + ip, room, quote)) ||
+      quote.key.source != destination_of(packet)) {
     return std::nullopt;
   }
   quote.key.source_port = header_at<Be16>(packet.ip + quote.l4);

@@ -32,7 +32,8 @@ struct NatQuote {
   uint16_t l4 = 0;    // of the quoted TCP or UDP header; at least 8 bytes of it are there
 };
 
-// None: no intact error that quotes a TCP or UDP packet, or one that quotes a later fragment.
+// None: no intact error that quotes a TCP or UDP packet; it quotes a later fragment; or it did not come to
+// whom the quoted packet is from, as every error does.
 // `packet.l4_offset` is not looked at. REQUIRES: `length` readable bytes; nothing else.
 std::optional<NatQuote> parse_quote(const NatPacket& packet);
 

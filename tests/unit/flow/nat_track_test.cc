@@ -113,6 +113,19 @@ TEST_F(NatTrack, ClosesWhenTheBackendRefuses) {
   EXPECT_EQ(rig_.table.opening(), 0u);
 }
 
+TEST_F(NatTrack, KnowsASynThatOpensTheFlowAgain) {
+  NatSession& session = established();
+  const TcpFacts syn{kTcpSyn, 7000, 0};
+  EXPECT_FALSE(begins_anew(session, syn));
+  rig_.client(session, {kTcpRst, 1001, 0});
+  EXPECT_FALSE(begins_anew(session, {kTcpAck, 7000, 0}));
+  EXPECT_FALSE(begins_anew(session, {kTcpSyn | kTcpAck, 7000, 0}));
+  ASSERT_TRUE(begins_anew(session, syn));
+  const Be16 port = session.nat_port;
+  rig_.table.erase(session, rig_.now);
+  EXPECT_NE(open().nat_port, port);
+}
+
 TEST_F(NatTrack, EstablishesUdpWhenTheBackendAnswers) {
   NatSession& session = open(Protocol::kUdp);
   rig_.client(session, {});

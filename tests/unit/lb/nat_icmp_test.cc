@@ -140,6 +140,26 @@ TEST(NatQuote, IsOnlyOfErrors) {
   }
 }
 
+TEST(NatQuote, IsOnlyOfWhatTheReceiverSent) {
+  for (const size_t which : {0u, 5u}) {
+    Bytes bytes = bytes_of(nat_packets::kErrors[which].before);
+    ASSERT_TRUE(parse_quote(view_of(bytes)));
+    const size_t last_of_destination = bytes[0] >> 4 == 6 ? 39 : 19;
+    bytes[last_of_destination] ^= 1;
+    seal(bytes);
+    EXPECT_FALSE(parse_quote(view_of(bytes)));
+  }
+}
+
+TEST(NatQuote, IsNotOfVersionFourInsideVersionSix) {
+  Bytes bytes = bytes_of(nat_packets::kErrors[5].before);
+  const IpAddress mapped = IpAddress::parse("10.0.0.9").value();
+  std::copy(mapped.bytes.begin(), mapped.bytes.end(), bytes.begin() + 24);  // to
+  std::copy(mapped.bytes.begin(), mapped.bytes.end(), bytes.begin() + 56);  // quoted from
+  seal(bytes);
+  EXPECT_FALSE(parse_quote(view_of(bytes)));
+}
+
 TEST(NatQuote, IsNotOfALaterFragmentNorInOne) {
   Bytes inner = bytes_of(nat_packets::kErrors[0].before);
   inner[28 + 7] = 1;
