@@ -6,7 +6,7 @@
 //   chains     4 bytes for each slot, rounded up to a power of two: heads of chains of sessions by the flow's
 //              keyed digest; a chain's length is chance, nobody outside can aim at one
 //   free       2 bytes for each slot: the free ports of each address and protocol (a pool), in any order
-// 64,512 ports of one address take 17.6 MB over all workers.
+// 64,512 ports of one address take 17.3 MB over all workers.
 //
 // Invariants:
 //   1. A slot is free, of one session, or in quarantine; its port is among the free ones of its pool if it is
@@ -14,8 +14,7 @@
 //   2. A live session is in the chain of its flow, and no other is of the same flow. Sessions never move, so
 //      every pass of the sweep has seen every session that was there when it began.
 //   3. In each pool opening sessions are at most half of the ports (one at least). Where they are, or where
-//   no
-//      port is free, a new session replaces the oldest opening one, and never one of another state: a SYN
+//      no port is free, a new session replaces the oldest opening one, and never one of another state: a SYN
 //      flood takes no port from an established session, and half of them are for clients who answer.
 //   4. A port goes to another session only when the time has passed that a closing session is kept, or the
 //      quarantine for one that expired or was erased. Only what is replaced by (3) is free at once.
