@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
+#include <random>
+
 #include "lib/flow/nat_stream.h"
 #include "lib/net/tcp_options.h"
 #include "lib/net/wire.h"
@@ -164,6 +167,16 @@ TEST(NatTranslate, CarriesTheHeaderUntilItIsAcknowledged) {
   EXPECT_EQ(held.view.length, bytes_of(one.before).size());
 }
 
+// Sums TCP's segment with its pseudo header: 0 if the checksum is right.
+uint16_t tcp_sum(const Bytes& packet) {
+  const bool v6 = packet[0] >> 4 == 6;
+  const size_t l4 = v6 ? 40 : 20;
+  Bytes summed(packet.begin() + (v6 ? 8 : 12), packet.end());
+  const size_t length = packet.size() - l4;
+  summed.insert(summed.begin(), {0, 6, static_cast<uint8_t>(length >> 8), static_cast<uint8_t>(length)});
+  return testing::checksum_of(summed.data(), summed.size());
+}
+
 TEST(NatTranslate, TellsTheClientNoHigherMssThanTheLimit) {
   const Case one = packet_named("SynOfTheBackendIsLowered");
   for (const auto& [limit, expected] : {std::pair(1400, 1400), std::pair(1440, 1432), std::pair(0, 1432)}) {
@@ -172,10 +185,46 @@ TEST(NatTranslate, TellsTheClientNoHigherMssThanTheLimit) {
               NatResult::kTranslated);
     const auto mss = mss_option({held.view.ip + 20, size_t{held.view.length} - 20});
     EXPECT_EQ(mss->value, expected);
-    const Bytes packet = held.packet();
-    Bytes summed(packet.begin() + 12, packet.end());  // addresses and segment
-    summed.insert(summed.begin(), {0, 6, 0, static_cast<uint8_t>(packet.size() - 20)});
-    EXPECT_EQ(testing::checksum_of(summed.data(), summed.size()), 0);
+    EXPECT_EQ(tcp_sum(held.packet()), 0);
+  }
+}
+
+// Any options, flags and numbers near the begin of the stream: nothing outside of the packet changes, and a
+// right checksum stays right.
+TEST(NatTranslate, TakesEveryHeader) {
+  std::mt19937 random(9293);
+  constexpr size_t kHeadroom = 52;
+  for (int round = 0; round < 40000; ++round) {
+    const bool v6 = random() % 2 == 0;
+    const bool backwards = random() % 2 == 0;
+    const std::string name = std::string(v6 ? "Tcp6To" : "TcpTo") + (backwards ? "Client" : "Backend");
+    Bytes packet = bytes_of(packet_named(name).before);
+    const size_t l4 = v6 ? 40 : 20;
+    const size_t header = 20 + 4 * (random() % 11);
+    packet.resize(l4 + header + random() % 30);
+    for (size_t i = l4 + 20; i < packet.size(); ++i) {
+      const std::array<uint8_t, 10> likely{0, 1, 2, 4, 5, 10, 18, 34, 254, 0xf9};
+      packet[i] = random() % 2 == 0 ? likely[random() % likely.size()] : static_cast<uint8_t>(random());
+    }
+    packet[l4 + 12] = static_cast<uint8_t>(header / 4 << 4);
+    packet[l4 + 13] = static_cast<uint8_t>(random());
+    write16(packet, l4 + 6, 990 + random() % 80);
+    write16(packet, l4 + 10, 990 + random() % 80);
+    write16(packet, v6 ? 4 : 2, packet.size() - (v6 ? 40 : 0));
+    write16(packet, l4 + 16, 0);
+    write16(packet, l4 + 16, tcp_sum(packet));
+    Bytes guarded(kHeadroom + packet.size() + 64, 0xcc);
+    std::copy(packet.begin(), packet.end(), guarded.begin() + kHeadroom);
+    NatPacket view{.ip = guarded.data() + kHeadroom,
+                   .length = static_cast<uint16_t>(packet.size()),
+                   .headroom = kHeadroom,
+                   .l4_offset = static_cast<uint16_t>(l4),
+                   .is_v6 = v6};
+    const NatSession session = session_of(v6 ? nat_packets::kTcp6Proxy : nat_packets::kTcp4Proxy);
+    ASSERT_EQ(backwards ? to_client(view, session, 900) : to_backend(view, session), NatResult::kTranslated);
+    ASSERT_EQ(tcp_sum({view.ip, view.ip + view.length}), 0) << round;
+    ASSERT_TRUE(std::all_of(guarded.end() - 64, guarded.end(), [](uint8_t b) { return b == 0xcc; }));
+    ASSERT_LE(guarded.data(), view.ip);
   }
 }
 
