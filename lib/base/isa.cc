@@ -7,13 +7,22 @@
 namespace maglb {
 namespace {
 
-// CPUID leaf 7, ECX bit 9. clang 14 does not know the name of it.
-bool cpu_has_vaes() {
+// Bits of ECX of a CPUID leaf, for instructions whose names clang 14 does not know.
+bool cpuid_ecx_has(unsigned leaf, int bit) {
   unsigned eax = 0;
   unsigned ebx = 0;
   unsigned ecx = 0;
   unsigned edx = 0;
-  return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> 9 & 1) != 0;
+  return __get_cpuid_count(leaf, 0, &eax, &ebx, &ecx, &edx) != 0 && (ecx >> bit & 1) != 0;
+}
+bool cpu_has_vaes() {
+  return cpuid_ecx_has(7, 9);
+}
+bool cpu_has_movbe() {
+  return cpuid_ecx_has(1, 22);
+}
+bool cpu_has_lzcnt() {
+  return cpuid_ecx_has(0x80000001, 5);
 }
 
 }  // namespace
@@ -32,7 +41,8 @@ std::string_view to_string(Isa isa) {
 
 bool cpu_has(Isa isa) {
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") &&
-                        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("aes");
+                        __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("aes") && cpu_has_movbe() &&
+                        cpu_has_lzcnt();
   switch (isa) {
     case Isa::kBaseline:
       return true;

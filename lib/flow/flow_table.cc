@@ -140,7 +140,7 @@ class FlowTable::Moves {
     for (;;) {
       const Spot from{&table_.buckets_[steps_[at].index], place};
       const uint32_t tag = from.bucket->tags[place].load(std::memory_order_relaxed);
-      if (&table_.buckets_[table_.other_index(steps_[at].index, tag)] != free.bucket) {
+      if (tag == 0 || &table_.buckets_[table_.other_index(steps_[at].index, tag)] != free.bucket) {
         return {};
       }
       const auto to = static_cast<size_t>(free.bucket - table_.buckets_.data());
@@ -169,8 +169,7 @@ FlowTable::Spot FlowTable::make_room(const FlowDigest& digest, Tick now) {
       return {bucket, *place};
     }
   }
-  // Above that nearly every way is a dead end, and a flood would have each of its packets find that out.
-  if (size() > capacity() - capacity() / 8) {
+  if (size() > most_for_moves()) {
     return {};
   }
   const Spot spot = Moves(*this, now, false).make_room(digest);
@@ -270,7 +269,9 @@ bool FlowTable::insert_with_effort(const FlowDigest& digest, const FlowEntry& en
     // Where no more entries may be opening, a new one can only take the place of another.
     spot = opening_to_replace(digest, now);
   }
-  if (spot.bucket == nullptr && !may_add && clear_opening_near(first_index(digest))) {
+  // In a table so full that make_room() does not look further, another's entry would go for nothing.
+  const bool may_find_room = size() <= most_for_moves();
+  if (spot.bucket == nullptr && !may_add && may_find_room && clear_opening_near(first_index(digest))) {
     spot = make_room(digest, now);
   }
   if (spot.bucket == nullptr) {

@@ -80,7 +80,7 @@ class FlowTable {
   bool sweep(size_t buckets, Tick now, Keep keep);
 
   // visit(const FlowEntry&) for every entry that is not expired. Any thread; entries that change
-  // meanwhile are seen or not, and one that moves may be seen twice.
+  // meanwhile are seen or not: one that moves may be seen twice or, rarely, missed.
   template <typename Visit>
   void for_each(Tick now, Visit visit) const;
 
@@ -91,6 +91,9 @@ class FlowTable {
   };
   class Moves;
 
+  // Above that nearly every way to a free place is a dead end, and a flood would have each of its packets
+  // find that out.
+  size_t most_for_moves() const { return capacity() - capacity() / 8; }
   size_t first_index(const FlowDigest& digest) const { return digest.place & mask_; }
   // Either bucket of an entry from the other: the tag chooses how far apart they are, never the same.
   size_t other_index(size_t index, uint32_t tag) const {
