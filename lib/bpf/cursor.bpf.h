@@ -63,6 +63,9 @@ static __always_inline int ipv6_is_extension(__u32 protocol) {
 __attribute__((noinline)) __u32 ipv6_walk_from(struct xdp_md* context, __u32 at, __u32 left, __u32 protocol) {
   struct cursor cursor = {(void*)(long)context->data, (void*)(long)context->data_end, at, left};
   enum ipv6_walked walked = kWalkBroken;
+  // Unrolled: kernels before 6.2 refuse a loop that is closed by falling through, as compilers lay this one
+  // out.
+#pragma unroll
   for (int i = 0; i <= IPV6_MAX_EXTENSIONS; ++i) {
     if (!ipv6_is_extension(protocol)) {
       walked = kWalkDone;
