@@ -74,7 +74,7 @@ void Balancer::make_snapshot(const std::vector<uint32_t>& weights) {
     for (size_t state = 0; state < kFlowStates; ++state) {
       service.timeouts.set(state, std::chrono::seconds(state == 1 ? 300 : 10));
     }
-    services.push_back({service_address(i, plan.is_v6), Protocol::kTcp, Be16(kServicePort), service});
+    services.push_back({service_address(i, plan.is_v6), Protocol::kTcp, kServicePort, service});
   }
   auto index = std::make_shared<ServiceIndex>(services, memory);
   Snapshot::Pools pools(memory);

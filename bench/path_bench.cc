@@ -56,13 +56,16 @@ class Bursts {
       case Stage::kParse:
         return each([&](Batch& b, size_t i) { parse<Avx2Instructions>(b, i, balancer_.worker()); });
       case Stage::kClassify:
-        return each([&](Batch& b, size_t i) { classify(b, i, balancer_.snapshot(), balancer_.worker()); });
+        return each(
+            [&](Batch& b, size_t i) { classify(b, i, balancer_.snapshot(), balancer_.worker(), now_); });
       case Stage::kSeek:
         return each([&](Batch& b, size_t i) { seek<Avx2Instructions>(b, i, balancer_.worker()); });
       case Stage::kTrack:
         return each([&](Batch& b, size_t i) { track<Avx2Instructions>(b, i, balancer_.worker(), now_); });
       case Stage::kRewrite:
-        return each([&](Batch& b, size_t i) { rewrite(b, i, outer, balancer_.worker(), now_); });
+        return each([&](Batch& b, size_t i) {
+          rewrite(b, i, outer, balancer_.snapshot(), balancer_.worker(), now_);
+        });
     }
   }
 

@@ -195,9 +195,7 @@ void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::Flo
 void Control::look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) {
   const Snapshot* snapshot = parts_.publisher.current();
   const FlowKey key = key_of(query);
-  const ServiceView* service =
-      snapshot == nullptr ? nullptr
-                          : snapshot->services().find(key.destination, key.protocol, key.destination_port);
+  const ServiceView* service = snapshot == nullptr ? nullptr : snapshot->services().find(key);
   if (service == nullptr) {
     return;
   }

@@ -82,13 +82,17 @@ class Dataplane::Impl {
  private:
   // Of all workers' tables and counters. Snapshots come on top, and are small beside them.
   uint64_t table_memory() const {
-    return config_.worker_cores.size() *
-           Worker::memory_bytes(config_.flow_entries, config_.limits.services, config_.limits.backends);
+    return config_.worker_cores.size() * Worker::memory_bytes(config_.flow_entries, nat_ports(),
+                                                              config_.limits.services,
+                                                              config_.limits.backends);
   }
+  const NatPorts* nat_ports() const { return nat_ports_ ? &*nat_ports_ : nullptr; }
   Error no_table_memory() const;
+  Result<void> share_nat_ports();
   Result<void> start_eal();
   Result<void> open_ports();
   Result<void> make_next_hops();
+  SteerWanted fixed_steering() const;
   void make_state();
   void make_workers();
   void launch_workers();
@@ -100,6 +104,7 @@ class Dataplane::Impl {
   Isa isa_;
 
   // In the order in which the parts need each other; the last is taken down first.
+  std::optional<NatPorts> nat_ports_;
   std::optional<Eal> eal_;
   bool hugepages_ = false;
   uint64_t free_hugepage_bytes_ = 0;  // before anything was taken
@@ -138,6 +143,21 @@ Dataplane::Impl::~Impl() {
   // Ports go while the memory they use is there, and after the last worker has left them.
   workers_.clear();
   ports_.clear();
+}
+
+Result<void> Dataplane::Impl::share_nat_ports() {
+  const NatSourceConfig& source = config_.nat_source;
+  auto ports = NatPorts::of_sources(source.v4, source.v6, {source.ports.first, source.ports.last},
+                                    static_cast<uint32_t>(config_.worker_cores.size()));
+  if (!ports) {
+    return tl::unexpected(std::move(ports.error()));
+  }
+  nat_ports_ = *std::move(ports);
+  if (nat_ports_) {
+    spdlog::info("nat: {} address(es), {} ports of each for a worker", nat_ports_->addresses().size(),
+                 nat_ports_->share());
+  }
+  return {};
 }
 
 Result<void> Dataplane::Impl::start_eal() {
@@ -197,13 +217,54 @@ Result<void> Dataplane::Impl::open_ports() {
                  port_views_.back().mac.to_string(), port_views_.back().mtu);
     ports_.push_back(std::move(*port));
   }
+  // Links: the ports by their index, and the VLANs behind them.
+  for (size_t i = 0; i < plans_.size(); ++i) {
+    for (const VlanConfig& vlan : plans_[i].config.vlans) {
+      PortView link = port_views_[i];
+      link.mtu = vlan.mtu != 0 ? vlan.mtu : link.mtu;
+      link.port = static_cast<uint8_t>(i);
+      link.vlan_outer = vlan.outer;
+      link.vlan_inner = vlan.id;
+      port_views_.push_back(link);
+    }
+  }
   return {};
+}
+
+// What the workers want whatever the services are: frames of the VLANs, replies to nat, and errors about our
+// tunnels.
+SteerWanted Dataplane::Impl::fixed_steering() const {
+  SteerWanted wanted;
+  for (const PortPlan& plan : plans_) {
+    for (const VlanConfig& vlan : plan.config.vlans) {
+      // One tag is given as the first.
+      wanted.vlans.insert(vlan.outer == 0 ? std::pair{vlan.id, uint16_t{0}} : std::pair{vlan.outer, vlan.id});
+    }
+  }
+  for (const auto& source : {config_.tunnel_source_v4, config_.tunnel_source_v6}) {
+    if (source) {
+      wanted.tunnel_errors.insert(*source);
+    }
+  }
+  for (const auto& source : {config_.nat_source.v4, config_.nat_source.v6}) {
+    if (source) {
+      const PortRange& ports = config_.nat_source.ports;
+      wanted.packets.insert({*source, Protocol::kTcp, ports.first, ports.last});
+      wanted.packets.insert({*source, Protocol::kUdp, ports.first, ports.last});
+    }
+  }
+  return wanted;
 }
 
 Result<void> Dataplane::Impl::make_next_hops() {
   std::vector<NextHops::Link> links;
   for (const auto& port : ports_) {
     links.push_back({port->config().name, port->ifindex(), port->config().next_hop_mac});
+  }
+  for (const auto& port : ports_) {
+    for (const VlanConfig& vlan : port->config().vlans) {
+      links.push_back({vlan.name, 0, vlan.next_hop_mac, vlan.interface});
+    }
   }
   auto hops = NextHops::create(std::move(links), next_hop_table_);
   if (!hops) {
@@ -224,7 +285,7 @@ void Dataplane::Impl::make_state() {
       steered.push_back(port->steering());
     }
   }
-  steering_ = std::make_unique<SteeringSync>(std::move(steered));
+  steering_ = std::make_unique<SteeringSync>(std::move(steered), fixed_steering());
 }
 
 void Dataplane::Impl::make_workers() {
@@ -234,12 +295,14 @@ void Dataplane::Impl::make_workers() {
                               next_hop_table_,
                               port_views_,
                               flow_key_,
-                              config_.tunnel_source_v4.value_or(IpAddress{}),
-                              config_.tunnel_source_v6.value_or(IpAddress{}),
+                              config_.tunnel_source_v4,
+                              config_.tunnel_source_v6,
                               config_.limits.services,
                               config_.limits.backends,
                               idle_,
-                              path_of(isa_)};
+                              path_of(isa_),
+                              nat_ports(),
+                              static_cast<uint32_t>(config_.worker_cores.size())};
   for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
     const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
                                             sockets_.begin());
@@ -254,6 +317,10 @@ void Dataplane::Impl::make_workers() {
                  bytes >> 20);
     tables_.push_back(&workers_.back()->flows());
   }
+  std::vector<Inbox*> inboxes;
+  for (const auto& worker : workers_) {
+    inboxes.push_back(&worker->inbox());
+  }
   for (uint32_t i = 0; i < workers_.size(); ++i) {
     std::vector<RxQueue> rx;
     std::vector<QueueId> tx;
@@ -262,7 +329,7 @@ void Dataplane::Impl::make_workers() {
       rx.insert(rx.end(), queues.begin(), queues.end());
       tx.push_back(port->tx_queue(i));
     }
-    workers_[i]->connect(tables_, rx, tx);
+    workers_[i]->connect(tables_, inboxes, rx, tx);
   }
 }
 
@@ -289,7 +356,10 @@ Error Dataplane::Impl::no_table_memory() const {
 }
 
 Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
-  auto ready = start_eal().and_then([&] { return open_ports(); }).and_then([&] { return make_next_hops(); });
+  auto ready = share_nat_ports()
+                   .and_then([&] { return start_eal(); })
+                   .and_then([&] { return open_ports(); })
+                   .and_then([&] { return make_next_hops(); });
   if (!ready) {
     return ready;
   }
@@ -320,6 +390,9 @@ void Dataplane::Impl::collect(Time now) {
   std::vector<uint64_t> passes;
   for (const auto& worker : workers_) {
     passes.push_back(worker->passes());
+    if (nat_ports_) {
+      passes.push_back(worker->nat_passes());
+    }
   }
   std::optional<std::set<std::pair<uint16_t, uint16_t>>> seen;
   registry_->collect(sweep_rounds_.update(passes), [&](BackendId id) {

@@ -1,6 +1,7 @@
 #include "dataplane/idle.h"
 
 #include <time.h>
+#include <unistd.h>
 
 namespace maglb {
 namespace {
@@ -12,7 +13,7 @@ timespec timespec_of(Duration duration) {
 
 }  // namespace
 
-void IdleWait::watch(std::span<const RxQueue> queues) {
+void IdleWait::watch(std::span<const RxQueue> queues, int wake_fd) {
   sockets_.clear();
   for (const RxQueue& queue : queues) {
     if (queue.socket >= 0) {
@@ -20,11 +21,16 @@ void IdleWait::watch(std::span<const RxQueue> queues) {
     }
   }
   longest_ = !queues.empty() && sockets_.size() == queues.size() ? kLongest : kNap;
+  sockets_.push_back({wake_fd, POLLIN, 0});
 }
 
 void IdleWait::sleep() {
   const timespec longest = timespec_of(longest_);
-  ppoll(sockets_.data(), sockets_.size(), &longest, nullptr);
+  const int ready = ppoll(sockets_.data(), sockets_.size(), &longest, nullptr);
+  if (ready > 0 && (sockets_.back().revents & POLLIN) != 0) {
+    uint64_t times = 0;
+    [[maybe_unused]] const ssize_t got = read(sockets_.back().fd, &times, sizeof times);
+  }
 }
 
 void IdleWait::sleep_regardless() {

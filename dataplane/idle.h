@@ -12,6 +12,8 @@
 // a worker that sleeps has left it full, and the first packet wakes it. Where the kernel wants to be told
 // to go on (XDP_USE_NEED_WAKEUP), poll(2) on the socket tells it.
 //
+// Another worker that hands a packet over wakes it, too (inbox.h).
+//
 // Thread: one, the worker that has it.
 #pragma once
 
@@ -45,16 +47,16 @@ class IdleWait {
 
   explicit IdleWait(std::pmr::memory_resource* memory) : sockets_(memory) {}
 
-  // Before the first sleep.
-  void watch(std::span<const RxQueue> queues);
+  // Before the first sleep. `wake_fd`: an eventfd that ends a sleep and is read then; -1: there is none.
+  void watch(std::span<const RxQueue> queues, int wake_fd);
 
-  // Until a packet waits, or the time above is over.
+  // Until a packet waits, somebody wakes it, or the time above is over.
   void sleep();
   // For a time, whatever arrives: while there is nothing to be done with it.
   static void sleep_regardless();
 
  private:
-  std::pmr::vector<pollfd> sockets_;
+  std::pmr::vector<pollfd> sockets_;  // the last is no socket, but what wakes it
   Duration longest_ = kNap;
 };
 

@@ -102,6 +102,13 @@ Result<void> refuse_own_arguments(const Device& device) {
   return {};
 }
 
+// A driver that spreads a frame over several buffers needs no large ones for an MTU that default ones do not
+// hold: most frames are small. It has to send them as it receives them.
+bool may_scatter(const rte_eth_dev_info& info) {
+  return (info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER) != 0 &&
+         (info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS) != 0;
+}
+
 // AF_XDP takes the pool's memory as one dense array: objects must not be kept from crossing pages, as
 // they are by default where pages are small.
 rte_mempool* make_pool(const std::string& name, const PortPlan& plan, int socket) {
@@ -250,6 +257,16 @@ Result<void> Port::configure(uint16_t device, uint32_t queues) {
   if (plan_.device.is_pci()) {
     conf.rxmode.mtu = plan_.config.mtu;
   }
+  // Where the MTU is that of default buffers nothing in several is to be sent, and drivers have faster ways.
+  const bool is_jumbo = plan_.buffer_bytes > RTE_MBUF_DEFAULT_BUF_SIZE;
+  const uint64_t gathers = is_jumbo ? info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS : uint64_t{0};
+  conf.txmode.offloads |= gathers;
+  // The driver of captures does not say that it gathers.
+  const bool takes_segments = gathers != 0 || (is_jumbo && plan_.device.driver == "net_pcap");
+  if (is_jumbo && !plan_.is_af_xdp() && may_scatter(info)) {
+    plan_.buffer_bytes = RTE_MBUF_DEFAULT_BUF_SIZE;
+    conf.rxmode.offloads |= RTE_ETH_RX_OFFLOAD_SCATTER;
+  }
   const uint64_t spread = info.flow_type_rss_offloads & (RTE_ETH_RSS_IP | RTE_ETH_RSS_TCP | RTE_ETH_RSS_UDP);
   if (queues > 1 && spread != 0 && plan_.device.is_pci()) {
     conf.rxmode.mq_mode = RTE_ETH_MQ_RX_RSS;
@@ -274,7 +291,7 @@ Result<void> Port::configure(uint16_t device, uint32_t queues) {
         rc != 0) {
       return fail(ErrorKind::kSystem, fmt::format("transmit queue {}: {}", number, rte_strerror(-rc)));
     }
-    tx_.push_back({device, queue});
+    tx_.push_back({device, queue, takes_segments});
   }
   return {};
 }

@@ -8,6 +8,7 @@ namespace maglb {
 struct QueueId {
   uint16_t device = 0;  // DPDK's port number
   uint16_t queue = 0;
+  bool takes_segments = false;  // to send: packets in several mbufs, too
 };
 
 struct RxQueue {

@@ -18,7 +18,7 @@ constexpr Duration kPollEvery = std::chrono::seconds(1);
 
 // All that steering asks of a service.
 SteerRule rule_of(const ServiceSpec& service) {
-  return {IpPrefix::of(service.address), service.protocol, service.port, service.port};
+  return {service.address, service.protocol, service.port.first, service.port.last};
 }
 
 std::optional<IpAddress> address_of(const sockaddr* socket_address) {
@@ -71,7 +71,14 @@ SteerWanted steer_wanted_of(const std::vector<ServiceSpec>& services,
   for (const ServiceSpec& service : services) {
     const SteerRule rule = rule_of(service);
     wanted.packets.insert(rule);
-    wanted.fragments.merge(without(rule.destination, host_addresses));
+    const std::set<IpPrefix> not_the_hosts = without(rule.destination, host_addresses);
+    wanted.fragments.insert(not_the_hosts.begin(), not_the_hosts.end());
+    // The host answers pings to its own addresses itself.
+    if (service.options.forward_ping) {
+      wanted.echoes.insert(rule.destination);
+    } else {
+      wanted.echoes.insert(not_the_hosts.begin(), not_the_hosts.end());
+    }
   }
   return wanted;
 }

@@ -7,8 +7,9 @@
 // Until the first snapshot is published it receives nothing: there would be nothing to do with it.
 //
 // Memory: a worker, its flow table, counters and scratch lie in the memory of its NUMA socket, in cache
-// lines that nobody else writes (memory() tells which). Of what it writes, other workers read the flow
-// table, and the main core counts when it is asked for them. What it reads often and the main core writes
+// lines that nobody else writes (memory() tells which), but for its inbox, where others put what they hand
+// over. Of what it writes, other workers read the flow table, and the main core counts when it is asked for
+// them. What it reads often and the main core writes
 // lies apart from all else: the stop flag, the published pointer, next hops, and the token of Grace.
 #pragma once
 
@@ -17,19 +18,23 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "dataplane/grace.h"
 #include "dataplane/idle.h"
+#include "dataplane/inbox.h"
 #include "dataplane/line_memory.h"
 #include "dataplane/queue.h"
 #include "dataplane/sweep_schedule.h"
 #include "dataplane/tsc_clock.h"
+#include "lib/flow/fragment_table.h"
 #include "lib/lb/batch.h"
 #include "lib/lb/worker_context.h"
 
 struct rte_mbuf;
+struct rte_mempool;
 
 namespace maglb {
 
@@ -49,12 +54,14 @@ class alignas(64) Worker {
     const NextHopTable& next_hops;
     std::span<const PortView> ports;
     SipKey flow_key;
-    IpAddress tunnel_source;
-    IpAddress tunnel_source_v6;
+    TunnelSource tunnel_source;
+    TunnelSource tunnel_source_v6;
     size_t services_limit = 0;
     size_t backends_limit = 0;
     IdlePolicy idle = IdlePolicy::kAdaptive;
     PathFunction path = path_of(Isa::kBaseline);
+    const NatPorts* nat_ports = nullptr;  // null: no nat_source
+    uint32_t workers = 1;
   };
 
   struct Free {
@@ -67,20 +74,22 @@ class alignas(64) Worker {
   static Owner create(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
                       size_t flow_entries, std::pmr::memory_resource* memory);
   // What create() takes, about. The flow table is never smaller than 16 MiB.
-  static uint64_t memory_bytes(size_t flow_entries, size_t services_limit, size_t backends_limit);
+  static uint64_t memory_bytes(size_t flow_entries, const NatPorts* nat_ports, size_t services_limit,
+                               size_t backends_limit);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
-  // Before run(): the tables of all workers, its queues to receive from, and of each port the queue to
-  // send to.
-  void connect(std::span<const FlowTable* const> tables, std::span<const RxQueue> rx,
-               std::span<const QueueId> tx);
+  // Before run(): the tables and inboxes of all workers, by number, its queues to receive from, and of each
+  // port the queue to send to.
+  void connect(std::span<const FlowTable* const> tables, std::span<Inbox* const> inboxes,
+               std::span<const RxQueue> rx, std::span<const QueueId> tx);
 
   // Returns after stop is set.
   void run();
 
   const Place& place() const { return place_; }
   const FlowTable& flows() const { return flows_; }
+  Inbox& inbox() { return inbox_; }
   const WorkerCounters& counters() const { return counters_; }
   // The counts of the equation as they were within one burst, or, should the worker outrun the reader
   // time and again, as they were read. Any thread; never waits for the worker.
@@ -95,6 +104,8 @@ class alignas(64) Worker {
   Figures figures() const;
   // Whole passes of the sweep over the flow table so far.
   uint64_t passes() const { return passes_.load(std::memory_order_acquire); }
+  // And over its nat table; none where there is none.
+  uint64_t nat_passes() const { return nat_passes_.load(std::memory_order_acquire); }
   // All that it writes while it runs.
   std::vector<LineMemory::Range> memory() const;
   uint64_t busy_cycles() const { return busy_cycles_.value(); }
@@ -108,14 +119,23 @@ class alignas(64) Worker {
   };
 
   uint32_t serve(const RxQueue& queue, const Snapshot& snapshot, uint64_t tsc);
+  uint32_t serve_inbox(const Snapshot& snapshot, uint64_t tsc);
+  void begin_burst();
+  void work(rte_mbuf** mbufs, const Snapshot& snapshot, Time now);
+  void settle_fragments(const Snapshot& snapshot, Time now);
   void dispatch(rte_mbuf** mbufs);
+  void send(uint8_t port, rte_mbuf* mbuf);
   void transmit(Outgoing& out);
+  void sweep_due(const Snapshot& snapshot, uint64_t tsc);
+  void hand_over(rte_mbuf** mbufs);
+  void put(uint32_t target, std::span<rte_mbuf* const> packets);
   void sweep(const Snapshot& snapshot, Time now);
+  bool is_sweep_due(uint64_t tsc) const { return schedule_.due(tsc) || (nat_ && nat_schedule_.due(tsc)); }
   void rest(bool is_serving);
 
   Worker(const Place& place, const Shared& shared, const std::atomic<const Snapshot*>& published,
          size_t flow_entries, std::pmr::memory_resource* memory);
-  ~Worker() = default;
+  ~Worker();
 
   // Read only once it runs.
   LineMemory memory_;
@@ -124,6 +144,7 @@ class alignas(64) Worker {
   const std::atomic<const Snapshot*>& published_;
   std::pmr::vector<PortView> ports_;
   std::pmr::vector<const FlowTable*> tables_;  // of all workers
+  std::pmr::vector<Inbox*> inboxes_;           // of all workers
   std::pmr::vector<RxQueue> rx_;
   std::pmr::vector<FlowTable::Bucket> buckets_;
 
@@ -131,13 +152,21 @@ class alignas(64) Worker {
   alignas(64) FlowTable flows_;
   WorkerCounters counters_;
 
+  // Written by other workers, too.
+  Inbox inbox_;
+
+  FragmentTable fragments_;  // its handles are mbufs
   alignas(64) WorkerContext context_;
   Batch batch_;
+  rte_mempool* buffers_ = nullptr;       // of the queue that is being served; of extra frames
   std::pmr::vector<Outgoing> outgoing_;  // by port
+  std::optional<NatTable> nat_;
   SweepSchedule schedule_;
+  SweepSchedule nat_schedule_;
   IdleWait idle_;
 
   alignas(64) std::atomic<uint64_t> passes_{0};
+  std::atomic<uint64_t> nat_passes_{0};
   std::atomic<uint64_t> bursts_{0};  // begun so far
   Counter busy_cycles_;
   Counter total_cycles_;

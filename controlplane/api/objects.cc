@@ -71,19 +71,63 @@ BackendCounts count_backends(const Reconciler& reconciler, const PoolConfig& poo
   return counts;
 }
 
+// One port is a number; a range, or any, is text.
+Json ports_json(const PortRange& ports) {
+  return ports.is_single() ? Json(ports.first) : Json(ports.to_string());
+}
+
+Json prefixes_json(const std::vector<IpPrefix>& prefixes) {
+  Json list = Json::array();
+  for (const IpPrefix& prefix : prefixes) {
+    list.push_back(prefix.to_string());
+  }
+  return list;
+}
+
+// The options that the service's mode and protocol have.
+void add_options(Json& object, const ServiceEntry& service) {
+  const ServiceOptions& options = service.options;
+  if (service.forward == ForwardMode::kGue) {
+    object["gue_port"] = options.gue_port;
+    object["udp_checksum"] = options.udp_checksum;
+  }
+  if (service.forward == ForwardMode::kGre) {
+    object["gre_key"] = options.gre_key ? Json(*options.gre_key) : Json(nullptr);
+  }
+  if (service.forward == ForwardMode::kNat) {
+    object["backend_port"] = options.backend_port != 0 ? Json(options.backend_port) : Json(nullptr);
+    object["proxy_protocol"] = options.proxy_protocol ? "v2" : "off";
+  }
+  if (is_tunnel(service.forward)) {
+    object["oversize"] = to_string(options.oversize);
+  }
+  object["mss"] = options.mss != 0 ? Json(options.mss) : Json(nullptr);
+  object["ping"] = options.forward_ping ? "forward" : "answer";
+  object["source_allow"] = prefixes_json(options.source_allow);
+  object["source_deny"] = prefixes_json(options.source_deny);
+  Json quic = Json::array();
+  for (const QuicLbConfig& config : options.quic) {
+    quic.push_back({{"id", config.id},
+                    {"server_id_length", config.server_id_length},
+                    {"nonce_length", config.nonce_length}});
+  }
+  object["quic"] = std::move(quic);
+}
+
 Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntry& service) {
   const PoolConfig* pool = find_pool(from.reconciler.config(), service.pool);
   const BackendCounts counts = count_backends(from.reconciler, *pool);
   Json object = {{"name", service.name},
-                 {"address", service.address.to_string()},
+                 {"address", service.address.to_short_string()},
                  {"protocol", to_string(service.protocol)},
-                 {"port", service.port},
+                 {"port", ports_json(service.port)},
                  {"pool", service.pool},
                  {"forward", to_string(service.forward)},
                  {"flow", service.flow},
                  {"on_failure", to_string(service.on_failure)},
                  {"backends_up", counts.up()},
                  {"backends_total", counts.total}};
+  add_options(object, service);
   traffic.add(object, service);
   return object;
 }

@@ -9,8 +9,8 @@ namespace maglb {
 std::vector<ProbeUser> plan_probes(const ServiceConfig& config) {
   std::map<std::string, std::set<uint16_t>> service_ports;
   for (const ServiceEntry& service : config.services) {
-    if (service.port != 0) {
-      service_ports[service.pool].insert(service.port);
+    if (const uint16_t port = backend_port_of(service); port != 0) {
+      service_ports[service.pool].insert(port);
     }
   }
   std::vector<ProbeUser> users;

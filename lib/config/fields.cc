@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "lib/yaml/text.h"
+
 namespace maglb {
 
 bool read_name(const yaml::Field& field, std::string& out) {
@@ -20,18 +22,46 @@ bool read_address(const yaml::Field& field, IpAddress& out) {
   if (!field.scalar("an IP address")) {
     return false;
   }
-  const std::string& text = field.node().text;
-  const size_t slash = text.find('/');
-  if (slash != std::string::npos && IpAddress::parse(std::string_view(text).substr(0, slash))) {
-    field.problem("prefixes are not available in this version: expected one IP address");
-    return false;
-  }
-  const auto address = IpAddress::parse(text);
+  const auto address = IpAddress::parse(field.node().text);
   if (!address) {
     field.problem(fmt::format("expected an IP address, not {}", yaml::describe(field.node())));
     return false;
   }
   out = *address;
+  return true;
+}
+
+bool read_prefix(const yaml::Field& field, IpPrefix& out) {
+  if (!field.scalar("an IP address or a prefix")) {
+    return false;
+  }
+  const auto prefix = IpPrefix::parse(field.node().text);
+  if (!prefix) {
+    field.problem("expected an IP address or a prefix: " + prefix.error().message);
+    return false;
+  }
+  out = *prefix;
+  return true;
+}
+
+bool read_port_range(const yaml::Field& field, PortRange& out) {
+  constexpr std::string_view kExpected = "a port in 1..65535, a range like 8000-8999, or any";
+  if (!field.scalar(kExpected)) {
+    return false;
+  }
+  const std::string_view text = field.node().text;
+  if (text == "any") {
+    out = PortRange();
+    return true;
+  }
+  const size_t dash = text.find('-');
+  const auto low = yaml::parse_integer(text.substr(0, dash));
+  const auto high = dash == std::string_view::npos ? low : yaml::parse_integer(text.substr(dash + 1));
+  if (!low || !high || *low < 1 || *high > 65535 || *low > *high) {
+    field.problem(fmt::format("expected {}, not {}", kExpected, yaml::describe(field.node())));
+    return false;
+  }
+  out = PortRange(static_cast<uint16_t>(*low), static_cast<uint16_t>(*high));
   return true;
 }
 

@@ -71,6 +71,25 @@ Result<NatPorts> NatPorts::make(std::span<const IpPrefix> prefixes, NatPortRange
   return ports;
 }
 
+Result<std::optional<NatPorts>> NatPorts::of_sources(const std::optional<IpPrefix>& v4,
+                                                     const std::optional<IpPrefix>& v6, NatPortRange range,
+                                                     uint32_t workers) {
+  std::vector<IpPrefix> prefixes;
+  for (const auto& source : {v4, v6}) {
+    if (source) {
+      prefixes.push_back(*source);
+    }
+  }
+  if (prefixes.empty()) {
+    return std::optional<NatPorts>();
+  }
+  auto ports = make(prefixes, range, workers);
+  if (!ports) {
+    return fail(ports.error().kind, "nat_source: " + ports.error().message);
+  }
+  return std::optional<NatPorts>(*std::move(ports));
+}
+
 std::optional<uint8_t> NatPorts::index_of(const IpAddress& address) const {
   for (size_t place = place_of(address); places_[place] != kEmpty; place = (place + 1) % kPlaces) {
     if (addresses_[places_[place]] == address) {

@@ -38,6 +38,11 @@ class NatPorts {
   // are workers; no worker.
   static Result<NatPorts> make(std::span<const IpPrefix> prefixes, NatPortRange range, uint32_t workers);
 
+  // Of a machine's sources; nothing if it has none.
+  static Result<std::optional<NatPorts>> of_sources(const std::optional<IpPrefix>& v4,
+                                                    const std::optional<IpPrefix>& v6, NatPortRange range,
+                                                    uint32_t workers);
+
   std::span<const IpAddress> addresses() const { return addresses_; }
   uint32_t workers() const { return workers_; }
   // Ports of one address that one worker owns.

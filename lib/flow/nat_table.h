@@ -113,6 +113,7 @@ class NatTable {
   template <typename Keep>
   bool sweep(size_t slots, Time now, Keep keep);
 
+  const NatPorts& ports() const { return ports_; }
   size_t capacity() const { return sessions_.size(); }
   size_t size() const { return live_; }  // live sessions, expired ones that nobody has seen yet included
   size_t opening() const { return opening_; }

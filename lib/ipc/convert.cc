@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <set>
 #include <string_view>
 #include <tuple>
@@ -16,7 +17,7 @@ namespace maglb {
 namespace {
 
 static_assert(static_cast<int>(ipc::Backend::DOWN) == static_cast<int>(BackendState::kDown));
-static_assert(static_cast<int>(ipc::Service::L2) == static_cast<int>(ForwardMode::kL2));
+static_assert(static_cast<int>(ipc::Service::NAT) == static_cast<int>(kLastForwardMode));
 
 std::string bytes_of(const IpAddress& address) {
   return {address.bytes.begin(), address.bytes.end()};
@@ -33,6 +34,17 @@ Result<IpAddress> address_of(std::string_view bytes) {
   }
   std::memcpy(address.bytes.data(), bytes.data(), bytes.size());
   return address;
+}
+
+Result<IpPrefix> prefix_of(std::string_view bytes, uint32_t length) {
+  const auto address = address_of(bytes);
+  if (!address) {
+    return tl::unexpected(address.error());
+  }
+  if (length > IpPrefix::kBits) {
+    return fail(ErrorKind::kInvalid, fmt::format("a prefix of {} bits is longer than an address", length));
+  }
+  return IpPrefix(*address, static_cast<uint8_t>(length));
 }
 
 Result<uint16_t> port_of(uint32_t number) {
@@ -54,7 +66,11 @@ Result<BackendSpec> backend_of(const ipc::Backend& message) {
   if (!ipc::Backend::State_IsValid(message.state())) {
     return fail(ErrorKind::kInvalid, fmt::format("{} is no state", static_cast<int>(message.state())));
   }
-  return BackendSpec{message.name(), *address, message.weight(), static_cast<BackendState>(message.state())};
+  return BackendSpec{message.name(),
+                     *address,
+                     message.weight(),
+                     static_cast<BackendState>(message.state()),
+                     {message.server_ids().begin(), message.server_ids().end()}};
 }
 
 Result<std::vector<uint16_t>> slots_of(std::string_view bytes) {
@@ -99,6 +115,60 @@ Duration timeout_of(uint64_t ms) {
   return std::chrono::milliseconds(std::min(ms, milliseconds(kLongestTimeout) + 1));
 }
 
+Result<std::vector<IpPrefix>> prefixes_of(const google::protobuf::RepeatedPtrField<ipc::Prefix>& messages) {
+  if (messages.size() > static_cast<int>(kMaxSourcePrefixes)) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{} prefixes are more than {}", messages.size(), kMaxSourcePrefixes));
+  }
+  std::vector<IpPrefix> prefixes;
+  for (const ipc::Prefix& message : messages) {
+    const auto prefix = prefix_of(message.address(), message.length());
+    if (!prefix) {
+      return tl::unexpected(prefix.error());
+    }
+    prefixes.push_back(*prefix);
+  }
+  return prefixes;
+}
+
+// A number that has to fit; whether it may be is validate()'s to say.
+template <typename Integer>
+bool take(uint32_t number, Integer& out) {
+  out = static_cast<Integer>(number);
+  return number <= std::numeric_limits<Integer>::max();
+}
+
+Result<ServiceOptions> options_of(const ipc::Service& message) {
+  ServiceOptions options;
+  bool fits = take(message.gue_port() == 0 ? kDefaultGuePort : message.gue_port(), options.gue_port) &&
+              take(message.backend_port(), options.backend_port) && take(message.mss(), options.mss) &&
+              message.quic_size() <= kLastQuicLbId + 1;
+  for (int i = 0; fits && i < message.quic_size(); ++i) {
+    QuicLbConfig& config = options.quic.emplace_back();
+    fits = take(message.quic(i).id(), config.id) &&
+           take(message.quic(i).server_id_length(), config.server_id_length) &&
+           take(message.quic(i).nonce_length(), config.nonce_length);
+  }
+  if (!fits || !ipc::Service::Oversize_IsValid(message.oversize())) {
+    return fail(ErrorKind::kInvalid, "a number of its options is too large");
+  }
+  options.udp_checksum = message.udp_checksum();
+  if (message.has_gre_key()) {
+    options.gre_key = message.gre_key();
+  }
+  options.proxy_protocol = message.proxy_protocol();
+  options.forward_ping = message.forward_ping();
+  options.oversize = static_cast<Oversize>(message.oversize());
+  auto allow = prefixes_of(message.source_allow());
+  auto deny = prefixes_of(message.source_deny());
+  if (!allow || !deny) {
+    return tl::unexpected(!allow ? allow.error() : deny.error());
+  }
+  options.source_allow = std::move(*allow);
+  options.source_deny = std::move(*deny);
+  return options;
+}
+
 Result<ServiceSpec> service_of(const ipc::Service& message) {
   ServiceSpec service;
   service.name = message.name();
@@ -106,16 +176,19 @@ Result<ServiceSpec> service_of(const ipc::Service& message) {
   if (!is_name(message.pool())) {
     return fail(ErrorKind::kInvalid, "the name of its pool is none");
   }
-  const auto address = address_of(message.address());
+  const auto address =
+      prefix_of(message.address(), message.has_address_length() ? message.address_length() : IpPrefix::kBits);
   if (!address) {
     return tl::unexpected(address.error());
   }
   service.address = *address;
-  const auto port = port_of(message.port());
-  if (!port) {
-    return tl::unexpected(port.error());
+  const auto first = port_of(message.port());
+  const auto last = port_of(message.has_last_port() ? message.last_port() : message.port());
+  if (!first || !last) {
+    return tl::unexpected(!first ? first.error() : last.error());
   }
-  service.port = *port;
+  service.port.first = *first;
+  service.port.last = *last;
   if (message.protocol() > 255) {
     return fail(ErrorKind::kInvalid, fmt::format("protocol {} is not in 0..255", message.protocol()));
   }
@@ -125,6 +198,11 @@ Result<ServiceSpec> service_of(const ipc::Service& message) {
                 fmt::format("{} is no way to forward", static_cast<int>(message.forward())));
   }
   service.forward = static_cast<ForwardMode>(message.forward());
+  auto options = options_of(message);
+  if (!options) {
+    return tl::unexpected(std::move(options.error()));
+  }
+  service.options = std::move(*options);
   service.keep_on_failure = message.keep_on_failure();
   service.track_flows = message.track_flows();
   service.opening_timeout = timeout_of(message.opening_timeout_ms());
@@ -144,7 +222,7 @@ Result<std::vector<ServiceSpec>> services_of(const ipc::Services& message) {
   }
   std::vector<ServiceSpec> services;
   std::unordered_set<std::string_view> names;
-  std::set<std::tuple<IpAddress, Protocol, uint16_t>> keys;
+  std::set<std::tuple<IpPrefix, Protocol, PortRange>> keys;
   for (int i = 0; i < message.services_size(); ++i) {
     const std::string& name = message.services(i).name();
     auto service = service_of(message.services(i));
@@ -204,16 +282,52 @@ void to_message(const PoolSpec& pool, ipc::Pool& message) {
     one.set_address(bytes_of(backend.address));
     one.set_weight(backend.weight);
     one.set_state(static_cast<ipc::Backend::State>(backend.state));
+    for (const std::string& id : backend.server_ids) {
+      one.add_server_ids(id);
+    }
   }
   // Host order is little-endian (byte_order.h), the order of the message.
   message.set_slots(pool.slots.data(), pool.slots.size() * sizeof(uint16_t));
 }
 
+void to_message(const std::vector<IpPrefix>& prefixes,
+                google::protobuf::RepeatedPtrField<ipc::Prefix>& list) {
+  for (const IpPrefix& prefix : prefixes) {
+    ipc::Prefix& message = *list.Add();
+    message.set_address(bytes_of(prefix.address));
+    message.set_length(prefix.length);
+  }
+}
+
+void to_message(const ServiceOptions& options, ipc::Service& message) {
+  message.set_gue_port(options.gue_port);
+  message.set_udp_checksum(options.udp_checksum);
+  if (options.gre_key) {
+    message.set_gre_key(*options.gre_key);
+  }
+  message.set_backend_port(options.backend_port);
+  message.set_proxy_protocol(options.proxy_protocol);
+  message.set_mss(options.mss);
+  message.set_forward_ping(options.forward_ping);
+  message.set_oversize(static_cast<ipc::Service::Oversize>(options.oversize));
+  to_message(options.source_allow, *message.mutable_source_allow());
+  to_message(options.source_deny, *message.mutable_source_deny());
+  for (const QuicLbConfig& config : options.quic) {
+    ipc::QuicLbConfig& one = *message.add_quic();
+    one.set_id(config.id);
+    one.set_server_id_length(config.server_id_length);
+    one.set_nonce_length(config.nonce_length);
+  }
+}
+
 void to_message(const ServiceSpec& service, ipc::Service& message) {
   message.set_name(service.name);
-  message.set_address(bytes_of(service.address));
+  message.set_address(bytes_of(service.address.address));
+  message.set_address_length(service.address.length);
   message.set_protocol(static_cast<uint32_t>(service.protocol));
-  message.set_port(service.port);
+  message.set_port(service.port.first);
+  message.set_last_port(service.port.last);
+  to_message(service.options, message);
   message.set_pool(service.pool);
   message.set_forward(static_cast<ipc::Service::Forward>(service.forward));
   message.set_keep_on_failure(service.keep_on_failure);

@@ -8,25 +8,20 @@
 
 namespace maglb {
 
-// A fragment of TCP or UDP to a service's address is dropped; others are the kernel's.
-void classify_fragment(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker);
+// Every packet: of any kind, of services that match more than one address and port, and of those that ask
+// for more than to be tracked. Returns as classify().
+bool classify_uncommon(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now);
 
 // What matches no service is the kernel's. A packet of our own tunnel source would be encapsulated again,
 // and is dropped (RFC 2003, 4). True: the packet is pending and its notes name service and pool.
 // REQUIRES: the packet is pending.
-inline bool classify(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker) {
+inline bool classify(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now) {
   Batch::Notes& notes = batch.notes[i];
-  if (notes.parsed.kind != PacketKind::kFlow) [[unlikely]] {
-    classify_fragment(batch, i, snapshot, worker);
-    return false;
+  const ServiceView* service = snapshot.services().find_exact(notes.parsed.key);
+  if (service == nullptr || service->special != 0 || notes.parsed.kind != PacketKind::kFlow) [[unlikely]] {
+    return classify_uncommon(batch, i, snapshot, worker, now);
   }
-  const ServiceView* service = snapshot.services().find(notes.parsed.key);
-  if (service == nullptr) [[unlikely]] {
-    batch.verdicts[i] = Verdict::kKernel;
-    return false;
-  }
-  const IpAddress& own = worker.own_source(notes.parsed.is_v6);
-  if (notes.parsed.key.source.low() == own.low() && notes.parsed.key.source == own) [[unlikely]] {
+  if (worker.own_source(notes.parsed.is_v6).contains(notes.parsed.key.source)) [[unlikely]] {
     drop(batch, i, worker, DropReason::kLoop);
     return false;
   }

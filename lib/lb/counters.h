@@ -22,6 +22,8 @@ class Counter {
   void add(uint64_t n) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
+  // Of a level.
+  void set(uint64_t value) { value_.store(value, std::memory_order_relaxed); }
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -34,20 +36,34 @@ enum class DropReason : uint8_t {
   kBadIpHeader,
   kBadIpChecksum,
   kBadL4Header,
-  kFragment,
+  kFragmentTimeout,
+  kFragmentOverlap,
+  kFragmentDuplicate,
+  kFragmentLimit,
+  kNatFragment,
+  kSourceDenied,
+  kEchoLimit,
+  kBadEcho,
   kTinyFragment,
   kExtensionHeaders,
   kLoop,
   kNoBackend,
+  kTunnelError,
   kNoTunnelSource,
+  kNoNatSource,
+  kNoNatPort,
+  kNoSession,
+  kTtlExceeded,
   kNoNextHop,
   kTooBig,
   kNoHeadroom,
+  kNoBuffer,
   kMultiSegment,
   kNoKernelPath,
   kTxFull,
+  kHandOverFull,
 };
-inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::kTxFull) + 1;
+inline constexpr size_t kDropReasons = static_cast<size_t>(DropReason::kHandOverFull) + 1;
 
 std::string_view name_of(DropReason reason);         // "too_big"
 std::string_view explanation_of(DropReason reason);  // one line for people
@@ -62,8 +78,18 @@ enum class Event : uint8_t {
   kForeignLookups,            // looks into other workers' tables
   kForeignLookupsSuppressed,  // not done: over the rate
   kIcmpSuppressed,            // ICMP errors not sent: over the rate
+  kIcmpErrorsForwarded,       // to the backend of the flow that they are about
+  kTunnelErrors,              // ICMP errors about our own tunnels
+  kTunnelErrorsTold,          // those of them that a client was told of
+  kFragmented,                // packets that left in pieces
+  kEchoesAnswered,            // pings to a service's address
+  kQuicRouted,                // by a connection id that names a server
+  kQuicByTable,               // of a service that routes by ids, without such an id
+  kNatSessionsOpened,         // of nat, the replacing ones included
+  kNatSessionsReplaced,       // opening ones that had to go for another
+  kNatSessionsExpired,        // that the sweep ended
 };
-inline constexpr size_t kEvents = static_cast<size_t>(Event::kIcmpSuppressed) + 1;
+inline constexpr size_t kEvents = static_cast<size_t>(Event::kNatSessionsExpired) + 1;
 
 std::string_view name_of(Event event);
 

@@ -1,19 +1,18 @@
-// ICMP errors that the balancer originates.
+// ICMP errors that arrive (RFC 7690): one about a packet that a service's backend sent goes to that backend,
+// by the tuple that it quotes, reversed. Whichever worker or balancer has received it: the tables of all
+// workers are asked, and then the pool's.
+//
+// One about our own tunnel comes to the tunnel's source. Whom it concerns is the client whose packet was in
+// the tunnel: a "too big" is told on to it, with the MTU less what the tunnel adds (RFC 2003, 5.1; RFC 2473,
+// 8; RFC 4459), where the quote holds enough of its packet.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "lib/lb/batch.h"
-#include "lib/net/parse.h"
+#include "lib/lb/worker_context.h"
 
 namespace maglb {
 
-// Turns the frame in place into "destination unreachable, fragmentation needed and DF set" (RFC 792,
-// RFC 1191) to its sender: from the service's address, back to the MAC it came from, quoting up to
-// 548 bytes of the packet (RFC 1812 4.3.2.3: as much as keeps the message within 576).
-// REQUIRES: the frame parsed as kFlow, and its IP packet is longer than 56 bytes, as one that is too
-// big for any MTU is.
-void become_fragmentation_needed(Packet& packet, const ParsedFrame& parsed, uint16_t next_hop_mtu);
+// Decides the packet. REQUIRES: it parsed as kIcmpError.
+void forward_icmp_error(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now);
 
 }  // namespace maglb

@@ -1,4 +1,7 @@
 // Stage 4: the frame as it leaves. The inner packet is delivered bit for bit.
+//
+// rewrite() does what nearly every packet of an ipip or l2 service needs, and leaves all else to
+// rewrite_uncommon(): other tunnels, links with VLAN tags, packets that are too big.
 #pragma once
 
 #include "lib/lb/batch.h"
@@ -9,10 +12,8 @@
 
 namespace maglb {
 
-// With DF the frame becomes an ICMP "fragmentation needed" to the sender (RFC 1191; the MTU less the
-// overhead, rate-limited), which is counted as originated while the packet is counted as dropped; without
-// DF it is dropped.
-void answer_too_big(Batch& batch, size_t i, WorkerContext& worker, uint16_t mtu, Time now);
+// Every way to send but nat, for any packet. REQUIRES: the notes name service, backend and digest.
+void rewrite_uncommon(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now);
 
 namespace rewrite_detail {
 
@@ -27,25 +28,28 @@ inline void write_ethernet(uint8_t* out, uint64_t destination, uint64_t source, 
 
 // REQUIRES: tunnel_overhead(kOuterV6) writable bytes in front of the packet.
 template <bool kInnerV6, bool kOuterV6>
-inline void write_outer(const uint8_t* ip, uint16_t length, const BackendView& backend,
-                        const OuterV4& outer_v4, WorkerContext& worker, uint8_t* outer) {
-  const InnerFacts inner = inner_facts<kInnerV6>(ip, length);
+inline void write_outer(const uint8_t* ip, const Batch::Notes& notes, const OuterV4& outer_v4,
+                        WorkerContext& worker, uint8_t* outer) {
+  const InnerFacts inner = inner_facts<kInnerV6>(ip, notes.parsed.l3_length);
+  const uint64_t flow = notes.digest.identity;
+  const IpAddress& to = notes.backend->address;
   if constexpr (kOuterV6) {
-    write_outer_v6(outer, inner, worker.tunnel_source_v6, backend.address);
+    write_outer_v6(outer, inner, flow, worker.tunnel_source_v6, to);
   } else {
-    outer_v4.write(outer, inner, backend.address, worker.next_ip_id);
+    outer_v4.write(outer, inner, flow, to, worker.next_ip_id);
     worker.next_ip_id = static_cast<uint16_t>(worker.next_ip_id + (inner.dont_fragment ? 0 : 1));
   }
 }
 
 // One body for every way to send; compiled for each, so that none asks what it is at every step.
 template <bool kTunnel, bool kInnerV6, bool kOuterV6>
-inline void rewrite_as(Batch& batch, size_t i, const OuterV4& outer, WorkerContext& worker, Time now) {
+inline void rewrite_as(Batch& batch, size_t i, const OuterV4& outer, const Snapshot& snapshot,
+                       WorkerContext& worker, Time now) {
   constexpr uint16_t kOverhead = kTunnel ? tunnel_overhead(kOuterV6) : 0;
   const BackendView& backend = *batch.notes[i].backend;
   const ParsedFrame& parsed = batch.notes[i].parsed;
   Packet& packet = batch.packets[i];
-  if (kTunnel && !worker.has_tunnel_source(kOuterV6)) [[unlikely]] {
+  if (kTunnel && !worker.own_source(kOuterV6).present()) [[unlikely]] {
     return drop(batch, i, worker, DropReason::kNoTunnelSource);
   }
   const auto next_hop = worker.next_hops.word(kTunnel ? backend.next_hop_routed : backend.next_hop_direct);
@@ -54,8 +58,8 @@ inline void rewrite_as(Batch& batch, size_t i, const OuterV4& outer, WorkerConte
   }
   const PortView& port = worker.ports[next_hop.port()];
   const uint32_t length = uint32_t{parsed.l3_length} + kOverhead;
-  if (length > port.mtu) [[unlikely]] {
-    return answer_too_big(batch, i, worker, static_cast<uint16_t>(port.mtu - kOverhead), now);
+  if (length > port.plain_mtu()) [[unlikely]] {
+    return rewrite_uncommon(batch, i, snapshot, worker, now);
   }
   if (packet.headroom < kOverhead) [[unlikely]] {
     return drop(batch, i, worker, DropReason::kNoHeadroom);
@@ -63,17 +67,17 @@ inline void rewrite_as(Batch& batch, size_t i, const OuterV4& outer, WorkerConte
   // In replay, which has no MAC address, the one that the frame was sent to.
   const uint64_t source =
       port.any_mac ? header_at<EthernetHeader>(packet.data).destination.word() : port.word() & 0xffffffffffff;
-  const uint8_t* const ip = packet.data + sizeof(EthernetHeader);
-  uint8_t* const data = packet.data - kOverhead;
+  const uint8_t* const ip = packet.data + parsed.l3_offset;
+  uint8_t* const data = packet.data + parsed.l3_offset - (sizeof(EthernetHeader) + kOverhead);
   packet.data = data;
-  packet.headroom = static_cast<uint16_t>(packet.headroom - kOverhead);
+  packet.headroom =
+      static_cast<uint16_t>(packet.headroom + parsed.l3_offset - sizeof(EthernetHeader) - kOverhead);
   packet.length = static_cast<uint16_t>(sizeof(EthernetHeader) + length);
   worker.counters.backends[backend.counter].count(parsed.l3_length);
   batch.out_ports[i] = next_hop.port();
   batch.verdicts[i] = Verdict::kSend;
   if constexpr (kTunnel) {
-    write_outer<kInnerV6, kOuterV6>(ip, parsed.l3_length, backend, outer, worker,
-                                    data + sizeof(EthernetHeader));
+    write_outer<kInnerV6, kOuterV6>(ip, batch.notes[i], outer, worker, data + sizeof(EthernetHeader));
   }
   write_ethernet(data, next_hop.mac(), source, kOuterV6);
 }
@@ -82,19 +86,24 @@ inline void rewrite_as(Batch& batch, size_t i, const OuterV4& outer, WorkerConte
 
 // A packet that would exceed the egress MTU is not sent. What Ethernet padded it with goes.
 // `outer`: of the worker's tunnel source. REQUIRES: track() has named the backend.
-inline void rewrite(Batch& batch, size_t i, const OuterV4& outer, WorkerContext& worker, Time now) {
+inline void rewrite(Batch& batch, size_t i, const OuterV4& outer, const Snapshot& snapshot,
+                    WorkerContext& worker, Time now) {
   using rewrite_detail::rewrite_as;
   const bool inner_v6 = batch.notes[i].parsed.is_v6;
-  if (batch.notes[i].service->forward != ForwardMode::kIpip) {
-    return inner_v6 ? rewrite_as<false, true, true>(batch, i, outer, worker, now)
-                    : rewrite_as<false, false, false>(batch, i, outer, worker, now);
+  const ForwardMode mode = batch.notes[i].service->forward;
+  if (mode != ForwardMode::kIpip) {
+    if (mode != ForwardMode::kL2) [[unlikely]] {
+      return rewrite_uncommon(batch, i, snapshot, worker, now);
+    }
+    return inner_v6 ? rewrite_as<false, true, true>(batch, i, outer, snapshot, worker, now)
+                    : rewrite_as<false, false, false>(batch, i, outer, snapshot, worker, now);
   }
   if (batch.notes[i].backend->address.is_v4()) {
-    return inner_v6 ? rewrite_as<true, true, false>(batch, i, outer, worker, now)
-                    : rewrite_as<true, false, false>(batch, i, outer, worker, now);
+    return inner_v6 ? rewrite_as<true, true, false>(batch, i, outer, snapshot, worker, now)
+                    : rewrite_as<true, false, false>(batch, i, outer, snapshot, worker, now);
   }
-  return inner_v6 ? rewrite_as<true, true, true>(batch, i, outer, worker, now)
-                  : rewrite_as<true, false, true>(batch, i, outer, worker, now);
+  return inner_v6 ? rewrite_as<true, true, true>(batch, i, outer, snapshot, worker, now)
+                  : rewrite_as<true, false, true>(batch, i, outer, snapshot, worker, now);
 }
 
 }  // namespace maglb

@@ -25,6 +25,12 @@ struct Case {
   bool is_reset() const { return is_tcp() && (tcp_flags & kTcpRst) != 0; }
 };
 
+Case case_of(const Batch& batch, size_t i, Time now) {
+  const Batch::Notes& notes = batch.notes[i];
+  return {*notes.service,         *notes.pool, notes.digest, notes.parsed.key,
+          notes.parsed.tcp_flags, now,         Tick::at(now)};
+}
+
 const BackendView* backend_of(const Case& c, const FlowEntry& entry) {
   return entry.backend.pool == c.pool.number ? Snapshot::backend(c.pool, entry.backend.place) : nullptr;
 }
@@ -189,16 +195,27 @@ bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot) {
   return backend->state != PlaceState::kRemoved || pool->keep_on_failure;
 }
 
+void remember(const Batch& batch, size_t i, WorkerContext& worker, uint16_t place, Time now) {
+  const Case c = case_of(batch, i, now);
+  const auto entry = worker.flows.find(c.digest, c.tick);
+  if (!entry) {
+    if (!worker.flows.insert(c.digest, entry_of(c, place, FlowState::kUdp), c.tick)) {
+      return worker.counters.count(Event::kFlowsNotStored);
+    }
+    worker.counters.count(Event::kFlowsCreated);
+    return count_new_flow(c, worker, c.pool.backends[place]);
+  }
+  if (entry->backend.pool != c.pool.number || entry->backend.place != place) {
+    worker.counters.count(Event::kFlowsRescheduled);
+    store(c, worker, entry_of(c, place, FlowState::kUdp));
+    return;
+  }
+  keep(c, worker, *entry, nullptr, false);
+}
+
 const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& worker, Time now,
                                   const std::atomic<uint64_t>* found) {
-  const ParsedFrame& parsed = batch.notes[i].parsed;
-  const Case c{*batch.notes[i].service,
-               *batch.notes[i].pool,
-               batch.notes[i].digest,
-               parsed.key,
-               parsed.tcp_flags,
-               now,
-               Tick::at(now)};
+  const Case c = case_of(batch, i, now);
   if (!c.service.track_flows) {
     return schedule(c, worker);
   }

@@ -48,6 +48,10 @@ bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot);
 const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& worker, Time now,
                                   const std::atomic<uint64_t>* found);
 
+// Makes or changes the flow's entry to name that place of its pool, whatever it named: for packets that say
+// themselves where they go. REQUIRES: the notes name service, pool and digest; not TCP.
+void remember(const Batch& batch, size_t i, WorkerContext& worker, uint16_t place, Time now);
+
 // The backend of a packet that changes nothing: its flow is established on a backend that is up, and was
 // renewed lately. Null: it is not one of those.
 inline const BackendView* established_backend(FlowValue value, const ServiceView& service,

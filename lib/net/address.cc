@@ -6,6 +6,8 @@
 #include <cctype>
 #include <cstdio>
 
+#include "lib/base/hex.h"
+
 namespace maglb {
 
 Result<IpAddress> IpAddress::parse(std::string_view text) {
@@ -48,20 +50,11 @@ std::string IpAddress::to_string() const {
 }
 
 Result<MacAddress> MacAddress::parse(std::string_view text) {
-  const auto nibble = [](char c) -> int {
-    if (c >= '0' && c <= '9')
-      return c - '0';
-    if (c >= 'a' && c <= 'f')
-      return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-      return c - 'A' + 10;
-    return -1;
-  };
   MacAddress mac;
   bool good = text.size() == 17;
   for (size_t i = 0; good && i < 6; ++i) {
-    const int high = nibble(text[3 * i]);
-    const int low = nibble(text[3 * i + 1]);
+    const int high = hex_digit(text[3 * i]);
+    const int low = hex_digit(text[3 * i + 1]);
     good = high >= 0 && low >= 0 && (i == 5 || text[3 * i + 2] == ':');
     mac.bytes[i] = static_cast<uint8_t>(good ? high * 16 + low : 0);
   }

@@ -20,7 +20,7 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   if (!address) {
     return fail(ErrorKind::kInvalid, "'" + std::string(text) + "' is not a prefix like 10.0.0.0/24");
   }
-  IpPrefix prefix = of(*address);
+  IpPrefix prefix(*address);
   if (slash == std::string_view::npos) {
     return prefix;
   }

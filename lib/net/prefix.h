@@ -22,11 +22,15 @@ struct IpPrefix {
   IpAddress address;
   uint8_t length = kBits;  // in kV4Offset..kBits for IPv4
 
-  // "10.0.0.0/24", or an address, which is a prefix that holds only itself. Bits beyond the length have to
-  // be zero. (A mapped address written as IPv6 counts its length as IPv6 does: ::ffff:10.0.0.0/120.)
-  static Result<IpPrefix> parse(std::string_view text);
-  static IpPrefix of(const IpAddress& address) { return {address, kBits}; }
+  constexpr IpPrefix() = default;
+  // An address is the prefix that holds only itself.
+  constexpr IpPrefix(const IpAddress& single) : address(single) {}
+  // REQUIRES: the bits beyond the length are zero.
+  constexpr IpPrefix(const IpAddress& first, uint8_t bits) : address(first), length(bits) {}
 
+  // "10.0.0.0/24", or an address. Bits beyond the length have to be zero. (A mapped address written as IPv6
+  // counts its length as IPv6 does: ::ffff:10.0.0.0/120.)
+  static Result<IpPrefix> parse(std::string_view text);
   bool is_v4() const { return length >= kV4Offset && address.is_v4(); }
   bool is_single() const { return length == kBits; }
   // As people count it: 24 of 10.0.0.0/24.
@@ -36,6 +40,8 @@ struct IpPrefix {
   bool overlaps(const IpPrefix& other) const { return contains(other) || other.contains(*this); }
   // Always with its length.
   std::string to_string() const;
+  // A prefix of one address without it.
+  std::string to_short_string() const { return is_single() ? address.to_string() : to_string(); }
 
   friend constexpr bool operator==(const IpPrefix&, const IpPrefix&) = default;
   friend constexpr auto operator<=>(const IpPrefix&, const IpPrefix&) = default;

@@ -45,6 +45,10 @@ struct QuicPacket {
 // than 20 bytes, which RFC 8999 allows and no version has.
 std::optional<QuicPacket> parse_quic(std::span<const uint8_t> payload);
 
+inline constexpr uint8_t kLastQuicLbId = 6;      // 7 stands for ids that are not routed
+inline constexpr uint8_t kLongestServerId = 15;  // in bytes
+inline constexpr uint8_t kLeastQuicNonce = 4;    // in bytes
+
 struct QuicLbConfig {
   uint8_t id = 0;                // the first three bits: 0..6 (3.1)
   uint8_t server_id_length = 1;  // in bytes, 1..15
@@ -53,9 +57,10 @@ struct QuicLbConfig {
   // Of the connection ids: 6..20.
   uint8_t length() const { return static_cast<uint8_t>(1 + server_id_length + nonce_length); }
   bool valid() const {
-    return id <= 6 && server_id_length >= 1 && server_id_length <= 15 && nonce_length >= 4 &&
-           nonce_length <= 18 && length() <= kQuicLongestId;
+    return id <= kLastQuicLbId && server_id_length >= 1 && server_id_length <= kLongestServerId &&
+           nonce_length >= kLeastQuicNonce && nonce_length <= kQuicLongestId && length() <= kQuicLongestId;
   }
+  friend constexpr bool operator==(const QuicLbConfig&, const QuicLbConfig&) = default;
 };
 
 struct ServerId {

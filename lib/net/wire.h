@@ -18,6 +18,8 @@ static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 inline constexpr uint16_t kEtherTypeIpv4 = 0x0800;
 inline constexpr uint16_t kEtherTypeIpv6 = 0x86dd;
+inline constexpr uint16_t kEtherTypeVlan = 0x8100;       // 802.1Q
+inline constexpr uint16_t kEtherTypeOuterVlan = 0x88a8;  // 802.1ad
 
 // RFC 791.
 struct Ipv4Header {
@@ -63,6 +65,7 @@ inline constexpr uint8_t kProtocolIpip = 4;
 inline constexpr uint8_t kProtocolTcp = 6;
 inline constexpr uint8_t kProtocolUdp = 17;
 inline constexpr uint8_t kProtocolIpv6 = 41;
+inline constexpr uint8_t kProtocolGre = 47;
 inline constexpr uint8_t kProtocolIcmpv6 = 58;
 
 // RFC 9293.

@@ -95,7 +95,7 @@ class Peer : public IpcHandler {
 
   void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) override {
     for (const auto& [name, service] : services_) {
-      if (service.address == query.destination && service.port == query.destination_port) {
+      if (service.address.contains(query.destination) && service.port.contains(query.destination_port)) {
         reply.set_service_found(true);
         reply.set_service(name);
         reply.set_pool(service.pool);

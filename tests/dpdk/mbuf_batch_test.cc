@@ -5,13 +5,17 @@
 #include <rte_mbuf.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <string>
+#include <vector>
 
 #include "dataplane/eal.h"
 
 namespace maglb {
 namespace {
+
+using Bytes = std::vector<uint8_t>;
 
 class MbufBatch : public testing::Test {
  protected:
@@ -40,6 +44,37 @@ class MbufBatch : public testing::Test {
       data[i] = static_cast<uint8_t>(i);
     }
     return mbuf;
+  }
+
+  // A packet in segments of these lengths, its bytes counted through.
+  static rte_mbuf* chain(const std::vector<uint16_t>& lengths) {
+    rte_mbuf* head = nullptr;
+    uint32_t at = 0;
+    for (const uint16_t length : lengths) {
+      rte_mbuf* segment = frame(length);
+      for (uint16_t i = 0; i < length; ++i) {
+        rte_pktmbuf_mtod(segment, uint8_t*)[i] = static_cast<uint8_t>(at++ * 7);
+      }
+      if (head == nullptr) {
+        head = segment;
+      } else {
+        EXPECT_EQ(rte_pktmbuf_chain(head, segment), 0);
+      }
+    }
+    return head;
+  }
+  static Bytes bytes_of(const rte_mbuf* mbuf) {
+    Bytes bytes;
+    for (; mbuf != nullptr; mbuf = mbuf->next) {
+      const auto* data = rte_pktmbuf_mtod(mbuf, const uint8_t*);
+      bytes.insert(bytes.end(), data, data + mbuf->data_len);
+    }
+    return bytes;
+  }
+  template <size_t N>
+  static void free_all(rte_mbuf* (&mbufs)[N]) {
+    rte_pktmbuf_free_bulk(mbufs, N);
+    EXPECT_EQ(rte_mempool_in_use_count(pool_), 0u);
   }
 
   static rte_mempool* pool_;
@@ -84,16 +119,103 @@ TEST_F(MbufBatch, TakesBackWhatThePathMovedAndForgetsWhatReceptionSaid) {
   rte_pktmbuf_free(mbuf);
 }
 
-TEST_F(MbufBatch, DropsAPacketInSeveralSegmentsAndKeepsItsPlaceInTheBurst) {
-  rte_mbuf* mbufs[] = {frame(100), frame(60), frame(70)};
-  ASSERT_EQ(rte_pktmbuf_chain(mbufs[1], frame(60)), 0);
+TEST_F(MbufBatch, ShowsTheHeadOfAPacketInSeveralSegments) {
+  rte_mbuf* mbufs[] = {frame(100), chain({60, 1000, 900}), frame(70)};
+  const Bytes before = bytes_of(mbufs[1]);
   load_batch(batch_, mbufs, 3, 0, context_);
   EXPECT_EQ(batch_.size, 3u);
+  const Packet& packet = batch_.packets[1];
+  EXPECT_EQ(batch_.verdicts[1], Verdict::kPending);
+  EXPECT_EQ(packet.is_segmented, 1);
+  EXPECT_EQ(packet.length, 1960);
+  EXPECT_EQ(packet.tailroom, 0);
+  EXPECT_EQ(Bytes(packet.data, packet.data + kSegmentHead), Bytes(before.begin(), before.begin() + 256));
+  EXPECT_EQ(bytes_of(mbufs[1]), before);
+  EXPECT_EQ(rte_mbuf_check(mbufs[1], 1, nullptr), 0);
+  EXPECT_EQ(batch_.packets[0].is_segmented + batch_.packets[2].is_segmented, 0);
+  free_all(mbufs);
+}
+
+TEST_F(MbufBatch, PullsASmallPacketTogetherAndFreesWhatIsEmpty) {
+  rte_mbuf* mbufs[] = {chain({20, 30, 40}), chain({256, 1}), chain({1, 0, 255})};
+  const Bytes before[] = {bytes_of(mbufs[0]), bytes_of(mbufs[1]), bytes_of(mbufs[2])};
+  load_batch(batch_, mbufs, 3, 0, context_);
+  for (size_t i : {0u, 2u}) {
+    EXPECT_EQ(mbufs[i]->nb_segs, 1);
+    EXPECT_EQ(batch_.packets[i].is_segmented, 0);
+    EXPECT_EQ(batch_.packets[i].length, before[i].size());
+    EXPECT_EQ(batch_.packets[i].tailroom, rte_pktmbuf_tailroom(mbufs[i]));
+    EXPECT_EQ(bytes_of(mbufs[i]), before[i]);
+  }
+  EXPECT_EQ(batch_.packets[1].is_segmented, 1) << "its last byte is not of the head";
+  EXPECT_EQ(bytes_of(mbufs[1]), before[1]);
+  free_all(mbufs);
+}
+
+TEST_F(MbufBatch, DropsAPacketWhoseHeadHasNoRoomAndKeepsItsPlaceInTheBurst) {
+  rte_mbuf* mbufs[] = {frame(100), chain({60, 1000}), chain({60, 1000}), frame(70)};
+  mbufs[1]->data_off = static_cast<uint16_t>(mbufs[1]->buf_len - 60);
+  rte_mbuf_refcnt_update(mbufs[2]->next, 1);
+  rte_mbuf* const shared = mbufs[2]->next;
+  load_batch(batch_, mbufs, 4, 0, context_);
+  EXPECT_EQ(batch_.size, 4u);
   EXPECT_EQ(batch_.verdicts[0], Verdict::kPending);
   EXPECT_EQ(batch_.verdicts[1], Verdict::kDrop);
-  EXPECT_EQ(batch_.verdicts[2], Verdict::kPending);
-  EXPECT_EQ(counters_.dropped[static_cast<size_t>(DropReason::kMultiSegment)].value(), 1u);
-  rte_pktmbuf_free_bulk(mbufs, 3);
+  EXPECT_EQ(batch_.verdicts[2], Verdict::kDrop) << "another has that segment, too";
+  EXPECT_EQ(batch_.verdicts[3], Verdict::kPending);
+  EXPECT_EQ(counters_.dropped[static_cast<size_t>(DropReason::kMultiSegment)].value(), 2u);
+  rte_pktmbuf_free(shared);
+  free_all(mbufs);
+}
+
+TEST_F(MbufBatch, TakesBackAnOuterHeaderInFrontOfSegments) {
+  rte_mbuf* mbufs[] = {chain({300, 1000, 700})};
+  const Bytes before = bytes_of(mbufs[0]);
+  load_batch(batch_, mbufs, 1, 0, context_);
+  Packet& packet = batch_.packets[0];
+  packet.data -= 20;
+  packet.length = static_cast<uint16_t>(packet.length + 20 - 4);  // and without 4 bytes of padding
+  std::fill_n(packet.data, 20, uint8_t{0xee});
+  store_packet(packet, *mbufs[0]);
+  Bytes expected(before.begin(), before.end() - 4);
+  expected.insert(expected.begin(), 20, 0xee);
+  EXPECT_EQ(bytes_of(mbufs[0]), expected);
+  EXPECT_EQ(mbufs[0]->nb_segs, 3);
+  EXPECT_EQ(rte_mbuf_check(mbufs[0], 1, nullptr), 0);
+  free_all(mbufs);
+}
+
+TEST_F(MbufBatch, FreesTheSegmentsThatAShorterFrameDoesNotNeed) {
+  for (const uint16_t length : {60, 256, 300, 301, 1300, 1301, 1999}) {
+    rte_mbuf* mbufs[] = {chain({300, 1000, 700})};
+    const Bytes before = bytes_of(mbufs[0]);
+    load_batch(batch_, mbufs, 1, 0, context_);
+    batch_.packets[0].length = length;
+    store_packet(batch_.packets[0], *mbufs[0]);
+    EXPECT_EQ(bytes_of(mbufs[0]), Bytes(before.begin(), before.begin() + length));
+    EXPECT_EQ(mbufs[0]->nb_segs, length <= 300 ? 1 : length <= 1300 ? 2 : 3);
+    EXPECT_EQ(rte_mempool_in_use_count(pool_), mbufs[0]->nb_segs);
+    EXPECT_EQ(rte_mbuf_check(mbufs[0], 1, nullptr), 0);
+    free_all(mbufs);
+  }
+}
+
+TEST_F(MbufBatch, GivesExtraFramesUntilThePoolIsEmpty) {
+  rte_mempool* pool = pool_;
+  ExtraFrames frames(mbufs_of(pool));
+  const ExtraFrame* frame = frames.take(100, 1500);
+  ASSERT_NE(frame, nullptr);
+  auto* const mbuf = static_cast<rte_mbuf*>(frame->handle);
+  EXPECT_EQ(frame->packet.headroom, 100);
+  EXPECT_EQ(frame->packet.tailroom, mbuf->buf_len - 1600);
+  store_packet(frame->packet, *mbuf);
+  EXPECT_EQ(rte_pktmbuf_pkt_len(mbuf), 1500u);
+  EXPECT_EQ(rte_pktmbuf_headroom(mbuf), 100);
+  EXPECT_EQ(rte_mbuf_check(mbuf, 1, nullptr), 0);
+  while (frames.take(0, 1) != nullptr) {
+  }
+  EXPECT_EQ(frames.size(), 63u);
+  frames.give_back(0);
   EXPECT_EQ(rte_mempool_in_use_count(pool_), 0u);
 }
 

@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from scapy.layers.inet import ICMP, IP, TCP, UDP
+from scapy.layers.inet import ICMP, IP, TCP, UDP, defragment, fragment
 from scapy.layers.l2 import Ether
 from scapy.utils import rdpcap, wrpcap
 
@@ -73,13 +73,60 @@ def test_every_packet_is_counted_once(folder):
             Ether(src=CLIENT_MAC, dst=PORT_MAC, type=0x0800) / b"\x45\x00",
             Ether(src=CLIENT_MAC, dst="02:00:00:00:77:77") / IP(dst="198.51.100.1") / UDP()]
     stats, (out,) = run_capture(folder, [sent], service_file())
-    assert stats.dropped("fragment") == 1
+    assert stats.dropped("bad_ip_header") == 1
     assert stats.dropped("too_big") == 1
     assert stats.dropped("truncated") == 1
     assert stats.dropped("no_kernel_path") == 3
     assert stats.worker("originated") == 1
     answer = next(p for p in out if ICMP in p and p[IP].proto == 1)
     assert (answer[ICMP].type, answer[ICMP].code, answer[ICMP].nexthopmtu) == (3, 4, 1480)
+
+
+def jumbo(size, **ip):
+    return frame(payload=bytes(i % 251 for i in range(size - 40)), **ip)
+
+
+def test_jumbo_frames_fit_the_buffers_of_their_port(folder):
+    wrpcap(f"{folder}/in0.pcap", [jumbo(8980, flags="DF"), jumbo(8981, flags="DF"), jumbo(100)])
+    with Dataplane(pcap_port(folder).replace("}", ", mtu: 9000}")) as dataplane:
+        dataplane.apply(service_file())
+        eventually(lambda: dataplane.stats().worker("sent") == 3, "the capture")
+        stats = dataplane.stats()
+    stats.check_equation()
+    out = rdpcap(f"{folder}/out0.pcap")
+    assert bytes(out[0][IP].payload) == bytes(jumbo(8980, flags="DF")[IP])
+    assert (out[1][ICMP].code, out[1][ICMP].nexthopmtu) == (4, 8980)
+    assert stats.dropped("too_big") == 1 and stats.dropped() == 1
+
+
+def test_packets_in_several_buffers_go_on_as_they_came(folder):
+    """The first port's buffers are small; the driver takes as many as a frame needs."""
+    whole, cut = jumbo(8000, flags="DF"), jumbo(9500)
+    wrpcap(f"{folder}/in0.pcap", [whole, jumbo(9500, flags="DF"), cut])
+    wrpcap(f"{folder}/none.pcap", [])
+    ports = (f"  - {{name: near, device: \"net_pcap0,rx_pcap={folder}/in0.pcap,tx_pcap={folder}/out0.pcap\"}}\n"
+             f"  - {{name: far, device: \"net_pcap1,rx_pcap={folder}/none.pcap,tx_pcap={folder}/out1.pcap\", "
+             f"next_hop_mac: \"{NEXT_HOP}\", mtu: 9000}}\n")
+    with Dataplane(ports) as dataplane:
+        dataplane.apply(service_file())
+        eventually(lambda: dataplane.stats().worker("received") == 3, "the capture")
+        stats = dataplane.stats()
+    stats.check_equation()
+    answer, = rdpcap(f"{folder}/out0.pcap")
+    assert (answer[ICMP].code, answer[ICMP].nexthopmtu) == (4, 8980)
+    assert stats.worker("sent") == 2, [d for w in stats.raw["workers"] for d in w["dropped"] if d["value"] != "0"]
+    sent, = rdpcap(f"{folder}/out1.pcap")
+    assert bytes(sent[IP].payload) == bytes(whole[IP])
+    assert stats.dropped("multi_segment") == 1, "a packet that is not whole is not cut"
+
+
+def test_a_packet_that_may_be_cut_leaves_in_pieces(folder):
+    sent = [frame(port=40000 + i, payload=bytes(range(256)) * 5 + bytes(180)) for i in range(64)]
+    stats, (out,) = run_capture(folder, [sent], service_file())
+    assert stats.worker("sent") == len(out) == 128
+    assert stats.worker("originated") == 64 and stats.event("fragmented") == 64
+    whole = defragment(IP(bytes(p[IP])) for p in out)
+    assert sorted(bytes(p[IP].payload) for p in whole) == sorted(bytes(p[IP]) for p in sent)
 
 
 def test_two_workers_share_flows(folder):
@@ -91,6 +138,44 @@ def test_two_workers_share_flows(folder):
     assert stats.worker("received", 0) == 50 and stats.worker("received", 1) == 50
     by_port = [{p[TCP].sport: p[IP].dst for p in out} for out in outs]
     assert by_port[0] == by_port[1] and len(by_port[0]) == 50
+
+
+def test_two_workers_find_the_pieces_of_a_datagram(folder):
+    """First fragments come by one queue and the others by the other; each datagram is one worker's."""
+    whole = [IP(src="192.0.2.11", dst="198.51.100.1", id=i + 1) / TCP(sport=40000 + i, dport=80, flags="A") /
+             (b"x" * 2000) for i in range(40)]
+    pieces = [fragment(IP(bytes(packet)), fragsize=1000) for packet in whole]
+    ether = Ether(src=CLIENT_MAC, dst=PORT_MAC)
+    wrpcap(f"{folder}/in0.pcap", [ether / piece for datagram in pieces for piece in datagram[1:]])
+    wrpcap(f"{folder}/in1.pcap", [ether / datagram[0] for datagram in pieces])
+    total = sum(len(datagram) for datagram in pieces)
+    with Dataplane(pcap_port(folder, 2), workers="[0, 1]") as dataplane:
+        dataplane.apply(service_file())
+        eventually(lambda: dataplane.stats().worker("sent") == total, "every piece")
+        stats = dataplane.stats()
+    stats.check_equation()
+    assert stats.dropped() == 0 and stats.worker("held") == 0
+    # Both received a part that was the other's.
+    assert all(0 < stats.worker("received", worker) < total for worker in (0, 1))
+    out = [packet for queue in (0, 1) for packet in rdpcap(f"{folder}/out{queue}.pcap")]
+    backends = {}
+    for packet in out:
+        backends.setdefault(packet[IP].payload.id, set()).add(packet[IP].dst)
+    assert len(backends) == 40 and all(len(to) == 1 for to in backends.values())
+    assert sorted(bytes(p[IP].payload) for p in out) == sorted(bytes(p) for datagram in pieces for p in datagram)
+
+
+def test_what_waits_is_held_and_freed_at_the_end(folder):
+    piece = fragment(IP(bytes(IP(src="192.0.2.11", dst="198.51.100.1", id=9) / TCP(dport=80) / (b"x" * 2000))), 1000)[1]
+    wrpcap(f"{folder}/in0.pcap", [Ether(src=CLIENT_MAC, dst=PORT_MAC) / piece])
+    with Dataplane(pcap_port(folder)) as dataplane:
+        dataplane.apply(service_file())
+        eventually(lambda: dataplane.stats().worker("held") == 1, "the piece")
+        dataplane.stats().check_equation()
+        eventually(lambda: dataplane.stats().dropped("fragment_timeout") == 1, "its end")
+        stats = dataplane.stats()
+        stats.check_equation()
+        assert stats.worker("held") == 0
 
 
 def test_nothing_is_received_before_the_first_generation(folder):

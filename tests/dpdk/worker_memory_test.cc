@@ -14,6 +14,7 @@ namespace {
 constexpr size_t kServices = 5;
 constexpr size_t kBackends = 7;
 constexpr size_t kFlows = 1024;
+const std::array kNatSources = {IpPrefix(IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, 9}))};
 
 // A socket's memory that packs what it gives as tightly as the alignment lets it.
 class Socket {
@@ -24,7 +25,8 @@ class Socket {
   }
 
  private:
-  static constexpr size_t kBytes = 48 << 20;  // two workers' tables of 16 MiB, the smallest there are
+  static constexpr size_t kBytes =
+      64 << 20;  // two workers' tables of 16 MiB, the smallest there are, and of nat
   std::unique_ptr<std::byte[]> room_ = std::make_unique_for_overwrite<std::byte[]>(kBytes);
   std::pmr::monotonic_buffer_resource packed_{room_.get(), kBytes, std::pmr::null_memory_resource()};
 };
@@ -39,13 +41,14 @@ class WorkerMemory : public testing::Test {
       workers_.push_back(
           Worker::create({i, i, i + 1, socket}, shared_, published_, kFlows, sockets_[socket].memory()));
       tables_.push_back(&workers_.back()->flows());
+      inboxes_.push_back(&workers_.back()->inbox());
       // Somebody else's, between the workers' memory.
       (void)sockets_[socket].memory()->allocate(1, 1);
     }
     const RxQueue queue;
     const std::array<QueueId, 2> transmit{};
     for (const auto& worker : workers_) {
-      worker->connect(tables_, {&queue, 1}, transmit);
+      worker->connect(tables_, inboxes_, {&queue, 1}, transmit);
     }
   }
 
@@ -63,13 +66,26 @@ class WorkerMemory : public testing::Test {
   Grace grace_{kWorkers};
   std::atomic<bool> stop_{false};
   NextHopTable next_hops_{8};
+  NatPorts nat_ports_ = NatPorts::make(kNatSources, {}, kWorkers).value();
   std::array<PortView, 2> ports_;
   std::atomic<const Snapshot*> published_{nullptr};
-  Worker::Shared shared_{
-      TscClock(1'000'000'000), grace_, stop_, next_hops_, ports_, {}, {}, {}, kServices, kBackends,
-      IdlePolicy::kPoll};
+  Worker::Shared shared_{TscClock(1'000'000'000),
+                         grace_,
+                         stop_,
+                         next_hops_,
+                         ports_,
+                         {},
+                         {},
+                         {},
+                         kServices,
+                         kBackends,
+                         IdlePolicy::kPoll,
+                         path_of(Isa::kBaseline),
+                         &nat_ports_,
+                         kWorkers};
   std::vector<Worker::Owner> workers_;
   std::vector<const FlowTable*> tables_;
+  std::vector<Inbox*> inboxes_;
 };
 
 TEST_F(WorkerMemory, NoCacheLineHasTwoWriters) {
@@ -107,7 +123,7 @@ TEST_F(WorkerMemory, HoldsItsCountersAndItsFlowTable) {
     for (const LineMemory::Range range : worker->memory()) {
       bytes += range.size();
     }
-    EXPECT_GE(bytes, Worker::memory_bytes(kFlows, kServices, kBackends));
+    EXPECT_GE(bytes, Worker::memory_bytes(kFlows, &nat_ports_, kServices, kBackends));
   }
 }
 

@@ -93,8 +93,8 @@ def read_capture(path):
 
 def assert_equation(counters):
     left = counters["received"] + counters["originated"]
-    right = counters["sent"] + counters["kernel"] + sum(counters["dropped"].values())
-    assert left == right, f"received + originated = {left}, sent + kernel + dropped = {right}"
+    right = counters["sent"] + counters["kernel"] + counters["held"] + sum(counters["dropped"].values())
+    assert left == right, f"received + originated = {left}, sent + kernel + held + dropped = {right}"
 
 
 def replay(config, frames, dataplane=None, magic=NANO):

@@ -50,7 +50,8 @@ def ipip(packet, backend, ident=0, source=TUNNEL_SOURCE, next_hop=GATEWAY_MAC):
 
 
 def l2(packet, next_hop):
-    return bytes(Ether(src=BALANCER_MAC, dst=next_hop, type=0x0800) / Raw(bytes(packet)))
+    raw = bytes(packet)
+    return bytes(Ether(src=BALANCER_MAC, dst=next_hop, type=0x86DD if raw[0] >> 4 == 6 else 0x0800) / Raw(raw))
 
 
 def l2_mac(address):

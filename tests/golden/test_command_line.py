@@ -65,11 +65,13 @@ def test_json_is_one_object_with_every_key(files):
     done = run(files, "--json")
     assert done.returncode == 0 and done.stderr == ""
     counters = json.loads(done.stdout)
-    assert {"received", "originated", "sent", "kernel", "dropped", "services", "backends"} <= set(counters)
+    assert {"received", "originated", "sent", "kernel", "held", "dropped", "services", "backends"} <= set(counters)
     assert set(counters["dropped"]) == {
-        "truncated", "bad_ip_header", "bad_ip_checksum", "bad_l4_header", "fragment", "tiny_fragment",
-        "extension_headers", "loop", "no_backend", "no_tunnel_source", "no_next_hop",
-        "too_big", "no_headroom", "multi_segment", "no_kernel_path", "tx_full"}
+        "truncated", "bad_ip_header", "bad_ip_checksum", "bad_l4_header", "fragment_timeout",
+        "fragment_overlap", "fragment_duplicate", "fragment_limit", "nat_fragment", "source_denied", "echo_limit",
+        "bad_echo", "tiny_fragment", "extension_headers", "loop", "tunnel_error", "no_backend", "no_tunnel_source",
+        "no_nat_source", "no_nat_port", "no_session", "ttl_exceeded", "no_next_hop", "too_big", "no_headroom",
+        "no_buffer", "multi_segment", "no_kernel_path", "tx_full", "hand_over_full"}
     assert set(counters["services"]) == {"web", "dns"}
     assert counters["backends"] == {"dns": {"ns1": {"packets": 0, "bytes": 0, "new_flows": 0}},
                                     "web": {"web1": {"packets": 2, "bytes": 80, "new_flows": 1}}}

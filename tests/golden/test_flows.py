@@ -109,3 +109,12 @@ def test_a_full_table_serves_by_the_pools_table():
     frames = [at(0, tcp("S", sport=1 + i)) for i in range(5000)]
     outcome = replay(CONFIG, frames, dataplane(more="flow_table: {entries: 1024}\n"))
     assert outcome.counters["sent"] == 5000
+
+
+@pytest.mark.parametrize("gap", [100, 6_000, 15_000, 100_000])
+def test_a_flow_is_forgotten_behind_a_gap(gap):
+    # A worker's sweep goes on in the gap: no length of it may bring a flow back.
+    before, behind = (Input(bytes(ether(udp(sport=5))), at=at * SECOND) for at in (0, gap))
+    outcome = replay(CONFIG, [before, behind])
+    assert outcome.service("dns")["new_flows"] == 2
+    assert outcome.counters["events"]["flows_expired"] == 1

@@ -18,7 +18,7 @@ CASES = [
     kernels("arp request", Ether(dst="ff:ff:ff:ff:ff:ff", src=CLIENT_MAC) / ARP(pdst=WEB)),
     kernels("arp reply", ether(ARP(op=2, psrc=CLIENT, pdst=WEB))),
     kernels("ipv6", ether(IPv6(src="2001:db8::1", dst="2001:db8::2") / TCP(dport=80))),
-    kernels("ping of a service's address", ether(IP(src=CLIENT, dst=WEB) / ICMP())),
+    kernels("ping of no service's address", ether(IP(src=CLIENT, dst="198.51.100.99") / ICMP())),
     kernels("icmp error for a service's address", ether(IP(src=CLIENT, dst=WEB) / ICMP(type=3, code=4) / Raw(bytes(tcp())[:28]))),
     kernels("another address", ether(tcp(dst="198.51.100.99"))),
     kernels("another port", ether(tcp(dport=81))),

@@ -1,12 +1,16 @@
-"""Too big for the egress MTU: never sent. With DF the sender is told (RFC 1191), without it is dropped."""
+"""Too big for the egress MTU: never sent as it is. With DF, and over IPv6, the sender is told (RFC 1191, RFC 8201);
+without DF it leaves in pieces, which scapy puts together again."""
 import pytest
-from scapy.layers.inet import ICMP, IP
-from scapy.layers.l2 import Ether
+from scapy.layers.inet import ICMP, IP, TCP, UDP, defragment
+from scapy.layers.inet6 import (ICMPv6PacketTooBig, IPv6, IPv6ExtHdrFragment, defragment6)
+from scapy.layers.l2 import GRE, Ether
+from scapy.packet import Raw
 
 from case import Case, check, each
-from configs import NS1, ONE_BACKEND, WEB1, dataplane
+from configs import NS1, ONE_BACKEND, WEB1, backend, config, dataplane, service
 from harness import SECOND, Input, replay
-from packets import checksums_hold, ether, fragmentation_needed, ipip, l2, l2_mac, sized_tcp, udp
+from packets import (BALANCER_MAC, CLIENT_MAC, checksums_hold, ether, fragmentation_needed, ipip, l2, l2_mac, payload,
+                     sized_tcp, tcp, udp)
 
 FITS, TOO_BIG = sized_tcp(1480, flags="A"), sized_tcp(1481, flags="A")
 FULL = sized_tcp(1500, flags="A")
@@ -21,9 +25,7 @@ CASES = [
     Case("one byte too many", [ether(TOO_BIG)], [fragmentation_needed(TOO_BIG, 1480)], {"too_big": 1}, originated=1),
     Case("full size", [ether(FULL)], [fragmentation_needed(FULL, 1480)], {"too_big": 1}, originated=1),
     Case("jumbo", [ether(JUMBO)], [fragmentation_needed(JUMBO, 1480)], {"too_big": 1}, originated=1),
-    Case("df clear", [ether(WITHOUT_DF)], [], {"too_big": 1}),
     Case("l2 has no overhead", [ether(QUERY)], [fragmentation_needed(QUERY, 1500)], {"too_big": 1}, originated=1),
-    Case("l2, df clear", [ether(udp(size=1473))], [], {"too_big": 1}),
     Case("smallest mtu fits", [ether(SMALL_FITS)], [ipip(SMALL_FITS, WEB1)], dataplane=dataplane(mtu=576)),
     Case("smallest mtu", [ether(SMALL_TOO_BIG)], [fragmentation_needed(SMALL_TOO_BIG, 556)], {"too_big": 1},
          originated=1, dataplane=dataplane(mtu=576)),
@@ -75,3 +77,130 @@ def test_a_packet_that_is_too_big_still_belongs_to_its_flow():
     assert outcome.service("web")["new_flows"] == 1
     assert outcome.service("web")["packets"] == 3
     assert outcome.backend("web", "web1")["packets"] == 2
+
+
+BOTH_SOURCES = "{ipv4: 10.0.0.2, ipv6: \"2001:db8::2\"}"
+SERVER_V6 = "2001:db8:1::11"
+WEB_V6, CLIENT_V6 = "2001:db8:100::1", "2001:db8:9::1"
+SERVERS = {"ipv4 outer": WEB1, "ipv6 outer": SERVER_V6}
+
+
+def tunnels(server, **options):
+    """The web service of both families, on one server."""
+    return config({"web": [backend("web1", f'"{server}"')]},
+                  [service(**options), service(address=f'"{WEB_V6}"', name="web6", **options)])
+
+
+def through(server, frames, mtu=1500, **options):
+    outcome = replay(tunnels(server, **options), frames, dataplane(mtu, BOTH_SOURCES))
+    packets = [Ether(frame) for frame in outcome.frames]
+    assert all(len(packet) <= 14 + mtu for packet in packets)
+    return outcome, packets
+
+
+def tcp6(size):
+    return IPv6(src=CLIENT_V6, dst=WEB_V6) / TCP(sport=40000, dport=80, flags="A") / Raw(payload(size))
+
+
+def put_together(packets):
+    """The one packet that the fragments are of."""
+    if IP in packets[0] and packets[0].type == 0x0800:
+        whole, = defragment([IP(bytes(p.payload)) for p in packets])
+        assert not whole.flags.MF
+        return whole
+    return defragment6([IPv6(bytes(p.payload)) for p in packets])
+
+
+def behind(outer, shim=0):
+    header = 20 if outer.version == 4 else 40
+    return bytes(outer)[header + shim:]
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+@pytest.mark.parametrize("forward,shim", [("ipip", 0), ("gre", 4), ("gue", 12)])
+@pytest.mark.parametrize("size", [1400, 1500, 3000, 9000])
+def test_the_outer_packet_is_cut(server, forward, shim, size):
+    sent = sized_tcp(1481 if size == 1400 else size, flags="A", df=False)
+    outcome, packets = through(server, [ether(sent)], forward=forward)
+    assert len(packets) == outcome.counters["originated"] + 1 > 1
+    assert behind(put_together(packets), shim) == bytes(sent)
+    assert outcome.dropped == {} and outcome.counters["events"]["fragmented"] == 1
+    assert outcome.backend("web", "web1") == {"packets": 1, "bytes": len(sent), "new_flows": 1}
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+@pytest.mark.parametrize("forward,shim", [("ipip", 0), ("gre", 4), ("gue", 12)])
+def test_the_packet_itself_is_cut_where_the_service_says_so(server, forward, shim):
+    sent = sized_tcp(3000, flags="A", df=False)
+    outcome, packets = through(server, [ether(sent)], forward=forward, oversize="inner")
+    pieces = []
+    for packet in packets:
+        assert IPv6ExtHdrFragment not in packet and not (packet.type == 0x0800 and packet[IP].flags.MF)
+        pieces.append(IP(behind(packet.payload, shim)))
+    whole, = defragment(pieces)
+    assert bytes(whole) == bytes(sent)
+    assert outcome.counters["originated"] == len(packets) - 1 == 2
+
+
+def test_l2_has_no_outer_packet_to_cut():
+    sent = udp(size=4000)
+    outcome = replay(ONE_BACKEND, [ether(sent)])
+    packets = [Ether(frame) for frame in outcome.frames]
+    assert {p.dst for p in packets} == {l2_mac(NS1)} and len(packets) == 3
+    whole, = defragment([p[IP] for p in packets])
+    assert bytes(whole) == bytes(sent)
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+def test_ipv6_senders_are_told(server):
+    sent = tcp6(1440)
+    outcome, (answer,) = through(server, [ether(sent)])
+    assert (answer.src, answer.dst) == (BALANCER_MAC, CLIENT_MAC)
+    assert (answer[IPv6].src, answer[IPv6].dst) == (WEB_V6, CLIENT_V6)
+    assert answer[ICMPv6PacketTooBig].mtu == 1500 - (20 if server == WEB1 else 40)
+    assert len(answer[IPv6]) == 1280 and bytes(answer[ICMPv6PacketTooBig].payload) == bytes(sent)[:1232]
+    again = answer.copy()
+    del again[ICMPv6PacketTooBig].cksum
+    assert Ether(bytes(again))[ICMPv6PacketTooBig].cksum == answer[ICMPv6PacketTooBig].cksum
+    assert outcome.dropped == {"too_big": 1} and outcome.counters["originated"] == 1
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+def test_ipv6_of_1280_bytes_always_passes(server):
+    fits, over = tcp6(1220), tcp6(1221)
+    assert len(fits) == 1280
+    outcome, packets = through(server, [ether(over), ether(fits)], mtu=1290)
+    assert packets[0][ICMPv6PacketTooBig].mtu == 1280
+    assert behind(put_together(packets[1:])) == bytes(fits)
+    assert outcome.dropped == {"too_big": 1} and outcome.counters["originated"] == 2
+
+
+@pytest.mark.parametrize("server", SERVERS.values(), ids=SERVERS.keys())
+@pytest.mark.parametrize("sent", [sized_tcp(1400, flags="A"), tcp6(1360)], ids=["ipv4", "ipv6"])
+def test_a_client_is_told_of_a_narrow_way_to_its_server(server, sent):
+    """A router behind us says so of our outer packet, to our tunnel's source."""
+    _, (outer,) = through(server, [ether(sent)])
+    outer = outer.payload
+    quoted = Raw(bytes(outer)[:800])
+    if outer.version == 4:
+        error = IP(src="203.0.113.9", dst=outer.src) / ICMP(type=3, code=4, nexthopmtu=1350) / quoted
+    else:
+        error = IPv6(src="2001:db8:f::9", dst=outer.src) / ICMPv6PacketTooBig(mtu=1350) / quoted
+    outcome, (_, told) = through(server, [ether(sent), ether(error)])
+    assert outcome.dropped == {"tunnel_error": 1} and outcome.counters["originated"] == 1
+    assert outcome.counters["events"]["tunnel_errors"] == outcome.counters["events"]["tunnel_errors_told"] == 1
+    told = told.payload
+    assert (told.src, told.dst) == (sent.dst, sent.src)
+    fits = 1350 - (20 if server == WEB1 else 40)
+    if sent.version == 4:
+        assert (told[ICMP].type, told[ICMP].code, told[ICMP].nexthopmtu) == (3, 4, fits)
+        assert bytes(told[ICMP].payload).startswith(bytes(sent)[:500])
+    else:
+        assert told[ICMPv6PacketTooBig].mtu == max(fits, 1280)
+        assert bytes(told[ICMPv6PacketTooBig].payload).startswith(bytes(sent)[:700])
+
+
+def test_jumbo_frames_pass_where_the_mtu_lets_them():
+    for sent in (sized_tcp(9000, flags="A"), tcp6(8940)):
+        _, (packet,) = through(SERVER_V6, [ether(sent)], mtu=9040)
+        assert behind(packet.payload) == bytes(sent)

@@ -19,7 +19,13 @@ inline IpAddress address(uint8_t a, uint8_t b, uint8_t c, uint8_t d) {
 struct Outcome {
   Verdict verdict = Verdict::kPending;
   uint8_t out_port = 0;
+  uint8_t target = 0;
   Bytes frame;  // as it is afterwards
+  struct Extra {
+    uint8_t out_port = 0;
+    Bytes frame;
+  };
+  std::vector<Extra> extra;  // what was made beside it
 };
 
 class Rig {
@@ -43,6 +49,7 @@ class Rig {
       workers_.push_back(std::make_unique<WorkerContext>(
           WorkerContext{*tables_[i], views_, *counters_[i], next_hops, ports, SipKey{1, 2},
                         address(10, 0, 0, 2), IpAddress::parse("2001:db8::2").value()}));
+      workers_.back()->extra = ExtraFrames({take_extra, give_back_extra, this});
     }
     publish();
   }
@@ -54,6 +61,12 @@ class Rig {
   std::vector<uint16_t> slots = {0};
   bool keep_on_failure = false;
   bool track_flows = true;
+  ForwardMode tcp_mode = ForwardMode::kIpip;                      // of tcp/80
+  ServiceOptions tcp_options;                                     // of tcp/80
+  ServiceOptions udp_options;                                     // of udp/53
+  std::vector<std::pair<std::string, uint16_t>> server_ids = {};  // and the places that have them
+  std::vector<ServiceIndex::Service> more = {};                   // made by service()
+  ForwardMode udp_mode = ForwardMode::kL2;
   uint32_t first_service_id = 1;
   std::array<int, kFlowStates> timeouts{10, 900, 5, 60};  // seconds, by FlowState
 
@@ -68,10 +81,12 @@ class Rig {
     }
     std::vector<ServiceIndex::Service> services;
     for (const IpAddress& to : {address(198, 51, 100, 1), IpAddress::parse("2001:db8:100::1").value()}) {
-      services.push_back(service(0, to, Protocol::kTcp, 80, ForwardMode::kIpip));
-      services.push_back(service(1, to, Protocol::kUdp, 53, ForwardMode::kL2));
+      services.push_back(service(0, to, Protocol::kTcp, 80, tcp_mode, tcp_options));
+      services.push_back(service(1, to, Protocol::kUdp, 53, udp_mode, udp_options));
       services.push_back(service(2, to, Protocol::kTcp, 81, ForwardMode::kL2));
     }
+    services.insert(services.end(), more.begin(), more.end());
+    pool->server_ids = ServerIds(server_ids, memory);
     auto index = std::make_shared<ServiceIndex>(services, memory);
     Snapshot::Pools pools(memory);
     pools.resize(2);
@@ -79,28 +94,56 @@ class Rig {
     snapshot_ = std::make_unique<Snapshot>(1, index, std::move(pools));
   }
 
+  // Both families' have the same id and counter.
+  ServiceIndex::Service service(uint32_t number, const IpPrefix& to, Protocol protocol, PortRange port,
+                                ForwardMode mode, const ServiceOptions& options = {}) const {
+    ServiceView view;
+    view.id = first_service_id + number;
+    view.counter = number;
+    view.pool = 1;
+    view.forward = mode;
+    view.keep_on_failure = keep_on_failure;
+    view.track_flows = track_flows;
+    for (size_t state = 0; state < kFlowStates; ++state) {
+      view.timeouts.set(state, std::chrono::seconds(timeouts[state]));
+    }
+    return {to, protocol, port, view, options};
+  }
+
   // The frame lies in a heap block of exactly its size and rooms, so that a sanitizer sees every byte
   // beside it.
-  Outcome run(const Bytes& frame, size_t worker = 0, uint16_t headroom = 128, uint16_t tailroom = 0) {
+  Outcome run(const Bytes& frame, size_t worker = 0, uint16_t headroom = 128, uint16_t tailroom = 0,
+              bool is_handed = false) {
     const size_t size = headroom + frame.size() + tailroom;
     const auto block = std::make_unique<uint8_t[]>(std::max<size_t>(size, 1));
     std::copy(frame.begin(), frame.end(), block.get() + headroom);
     Batch batch;
     batch.clear();
+    batch.is_handed = is_handed;
     batch.add({block.get() + headroom, static_cast<uint16_t>(frame.size()), headroom, tailroom, 0});
     process(batch, *snapshot_, *workers_[worker], now);
     const Packet& packet = batch.packets[0];
-    Outcome result{batch.verdicts[0], batch.out_ports[0], {packet.data, packet.data + packet.length}};
+    Outcome result{batch.verdicts[0],
+                   batch.out_ports[0],
+                   batch.targets[0],
+                   {packet.data, packet.data + packet.length},
+                   {}};
+    for (const ExtraFrame& extra : workers_[worker]->extra.list()) {
+      const uint8_t* const data = extra.packet.data;
+      result.extra.push_back({extra.out_port, {data, data + extra.packet.length}});
+    }
     settle(batch, worker);
     return result;
   }
 
-  // The caller's part of the counting.
+  // The caller's part of the counting, and the sending of extra frames.
   void settle(const Batch& batch, size_t worker) {
     for (uint32_t i = 0; i < batch.size; ++i) {
       counters(worker).sent.add(batch.verdicts[i] == Verdict::kSend ? 1 : 0);
       counters(worker).to_kernel.add(batch.verdicts[i] == Verdict::kKernel ? 1 : 0);
     }
+    counters(worker).sent.add(workers_[worker]->extra.size());
+    workers_[worker]->extra.give_back(0);
   }
   bool counters_add_up(size_t worker = 0) const {
     const WorkerCounters& c = *counters_[worker];
@@ -130,25 +173,30 @@ class Rig {
   FlowTable& table(size_t i = 0) { return *tables_[i]; }
   const Snapshot& snapshot() const { return *snapshot_; }
 
+  // How many more buffers there are for extra frames, each a heap block of this size.
+  size_t extra_buffers = 1000;
+  size_t extra_bytes = 2048;
+
   Time now = std::chrono::seconds(1000);
   NextHopTable next_hops;
   std::array<PortView, 2> ports;
 
  private:
-  // Both families' have the same id and counter.
-  ServiceIndex::Service service(uint32_t number, const IpAddress& to, Protocol protocol, uint16_t port,
-                                ForwardMode mode) const {
-    ServiceView view;
-    view.id = first_service_id + number;
-    view.counter = number;
-    view.pool = 1;
-    view.forward = mode;
-    view.keep_on_failure = keep_on_failure;
-    view.track_flows = track_flows;
-    for (size_t state = 0; state < kFlowStates; ++state) {
-      view.timeouts.set(state, std::chrono::seconds(timeouts[state]));
+  static bool take_extra(void* self, ExtraFrame& frame) {
+    auto& rig = *static_cast<Rig*>(self);
+    if (rig.extra_buffers == 0) {
+      return false;
     }
-    return {to, protocol, Be16(port), view};
+    --rig.extra_buffers;
+    frame.packet = Packet{};
+    frame.packet.data = new uint8_t[rig.extra_bytes];
+    frame.packet.tailroom = static_cast<uint16_t>(rig.extra_bytes);
+    frame.handle = frame.packet.data;
+    return true;
+  }
+  static void give_back_extra(void* self, void* handle) {
+    delete[] static_cast<uint8_t*>(handle);
+    ++static_cast<Rig*>(self)->extra_buffers;
   }
 
   std::vector<std::vector<FlowTable::Bucket>> buckets_;

@@ -117,7 +117,11 @@ struct RegistryRig {
   }
   const Snapshot& snapshot(size_t socket = 0) const { return *current.snapshots[socket]; }
   const ServiceView* service_at(uint16_t port) const {
-    return snapshot().services().find(service("", port, "").address, Protocol::kTcp, Be16(port));
+    FlowKey flow;
+    flow.destination = service("", port, "").address.address;
+    flow.protocol = Protocol::kTcp;
+    flow.destination_port = Be16(port);
+    return snapshot().services().find(flow);
   }
   const PoolView* pool_at(uint16_t port) const { return snapshot().pool(service_at(port)->pool); }
   std::optional<uint16_t> place_of(uint16_t port, uint8_t last_byte) const {

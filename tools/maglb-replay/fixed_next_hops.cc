@@ -25,7 +25,7 @@ Result<uint32_t> FixedNextHops::acquire(const IpAddress& backend, ForwardMode mo
     indexes_.erase(at);
     return fail(ErrorKind::kInvalid, "more backends than limits.backends allows");
   }
-  table_.set(index, {mac_of(backend, mode), port_});
+  table_.set(index, {mac_of(backend, mode), link_});
   return index;
 }
 

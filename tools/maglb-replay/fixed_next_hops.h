@@ -12,13 +12,13 @@
 
 namespace maglb::replay {
 
-// `configured` (a port's next_hop_mac) is everybody's next hop where there is one; else the MAC address
-// is 02:00:00:00:00:01, and with l2 it is 02:00 and the backend's IPv4 address.
+// `configured` (a link's next_hop_mac) is everybody's next hop where there is one; else the MAC address
+// is 02:00:00:00:00:01, and with l2 it is 02:00 and the last four bytes of the backend's address.
 class FixedNextHops : public NextHopSource {
  public:
   // REQUIRES: the table outlives this.
-  FixedNextHops(NextHopTable& table, uint8_t port, std::optional<MacAddress> configured)
-      : table_(table), port_(port), configured_(configured) {}
+  FixedNextHops(NextHopTable& table, uint8_t link, std::optional<MacAddress> configured)
+      : table_(table), link_(link), configured_(configured) {}
 
   Result<uint32_t> acquire(const IpAddress& backend, ForwardMode mode) override;
   // A replay has one configuration: nothing is given back before its end.
@@ -28,7 +28,7 @@ class FixedNextHops : public NextHopSource {
   MacAddress mac_of(const IpAddress& backend, ForwardMode mode) const;
 
   NextHopTable& table_;
-  uint8_t port_;
+  uint8_t link_;  // as NextHop::port
   std::optional<MacAddress> configured_;
   std::map<std::pair<IpAddress, ForwardMode>, uint32_t> indexes_;
 };

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "lib/lb/decide.h"
+#include "lib/lb/fragments.h"
+#include "lib/lb/nat.h"
 #include "lib/snapshot/build/compile.h"
 
 namespace maglb::replay {
@@ -14,19 +16,41 @@ constexpr Duration kBurstLength = std::chrono::microseconds(100);
 // A pass of the sweep takes this much of the capture's time. A worker's is shorter; here an idle hour
 // costs as many passes as it has of these, and nobody waits for a removed backend's place.
 constexpr Duration kSweepPass = std::chrono::seconds(10);
-
-uint8_t egress_port(const MachineConfig& machine) {
-  const auto has_next_hop = [](const PortConfig& port) { return port.next_hop_mac.has_value(); };
-  const auto at = std::find_if(machine.ports.begin(), machine.ports.end(), has_next_hop);
-  return static_cast<uint8_t>(at == machine.ports.end() ? 0 : at - machine.ports.begin());
-}
+constexpr Duration kStride = std::chrono::hours(1);
 
 std::vector<PortView> ports_of(const MachineConfig& machine) {
   std::vector<PortView> ports;
   for (const PortConfig& port : machine.ports) {
     ports.push_back({.mac = {}, .mtu = port.mtu, .any_mac = true});
   }
+  for (size_t i = 0; i < machine.ports.size(); ++i) {
+    for (const VlanConfig& vlan : machine.ports[i].vlans) {
+      PortView link = ports[i];
+      link.mtu = vlan.mtu != 0 ? vlan.mtu : link.mtu;
+      link.port = static_cast<uint8_t>(i);
+      link.vlan_outer = vlan.outer;
+      link.vlan_inner = vlan.id;
+      ports.push_back(link);
+    }
+  }
   return ports;
+}
+
+// As the dataplane's: the first link with a configured next hop, VLANs behind all ports.
+FixedNextHops next_hops_of(const MachineConfig& machine, NextHopTable& table) {
+  std::vector<std::optional<MacAddress>> links;
+  for (const PortConfig& port : machine.ports) {
+    links.push_back(port.next_hop_mac);
+  }
+  for (const PortConfig& port : machine.ports) {
+    for (const VlanConfig& vlan : port.vlans) {
+      links.push_back(vlan.next_hop_mac);
+    }
+  }
+  const auto at =
+      std::find_if(links.begin(), links.end(), [](const auto& next_hop) { return next_hop.has_value(); });
+  return at == links.end() ? FixedNextHops(table, 0, std::nullopt)
+                           : FixedNextHops(table, static_cast<uint8_t>(at - links.begin()), *at);
 }
 
 // The daemons' key is random; here it must be the same in every run.
@@ -54,31 +78,66 @@ MachineConfig example_machine() {
 Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa isa)
     : ports_(ports_of(machine)),
       next_hop_table_(size_t{machine.limits.backends} * 2),
-      next_hops_(next_hop_table_, egress_port(machine), machine.ports[egress_port(machine)].next_hop_mac),
+      next_hops_(next_hops_of(machine, next_hop_table_)),
       registry_({machine.limits.services, machine.limits.pools, machine.limits.backends}, next_hops_,
                 {std::pmr::new_delete_resource()}),
       buckets_(FlowTable::buckets_for(machine.flow_entries)),
       flows_(buckets_),
       tables_{&flows_},
       counters_(machine.limits.services, machine.limits.backends),
+      fragments_(flow_key_of(services.seed)),
       worker_{flows_,
               tables_,
               counters_,
               next_hop_table_,
               ports_,
               flow_key_of(services.seed),
-              machine.tunnel_source_v4.value_or(IpAddress{}),
-              machine.tunnel_source_v6.value_or(IpAddress{}),
-              path_of(isa)},
-      buffers_(kBatchSize) {}
+              machine.tunnel_source_v4,
+              machine.tunnel_source_v6,
+              path_of(isa)} {
+  worker_.fragments = &fragments_;
+  worker_.extra = ExtraFrames(extra_buffers_.source());
+}
+
+bool Replay::ExtraBuffers::take(void* self, ExtraFrame& frame) {
+  auto& buffers = *static_cast<ExtraBuffers*>(self);
+  if (buffers.free_.empty()) {
+    buffers.all_.push_back(std::make_unique<Buffer>());
+    buffers.free_.push_back(buffers.all_.back().get());
+  }
+  Buffer* const buffer = buffers.free_.back();
+  buffers.free_.pop_back();
+  frame.handle = buffer;
+  frame.packet = Packet{};
+  frame.packet.data = buffer->bytes.data();
+  frame.packet.tailroom = Buffer::kRoom;
+  return true;
+}
 
 Result<std::unique_ptr<Replay>> Replay::create(const ServiceConfig& services, const MachineConfig& machine,
                                                Isa isa) {
   std::unique_ptr<Replay> replay(new Replay(services, machine, isa));
+  if (const auto made = replay->make_nat(machine.nat_source); !made) {
+    return tl::unexpected(made.error());
+  }
   if (const auto applied = replay->apply(services); !applied) {
     return tl::unexpected(applied.error());
   }
   return replay;
+}
+
+Result<void> Replay::make_nat(const NatSourceConfig& source) {
+  auto ports = NatPorts::of_sources(source.v4, source.v6, {source.ports.first, source.ports.last}, 1);
+  if (!ports) {
+    return tl::unexpected(ports.error());
+  }
+  nat_ports_ = *std::move(ports);
+  if (nat_ports_) {
+    nat_.emplace(*nat_ports_, 0, nat_port_key(worker_.flow_key), NatTable::kDefaultQuarantine,
+                 std::pmr::new_delete_resource());
+    worker_.nat = &*nat_;
+  }
+  return {};
 }
 
 Result<void> Replay::apply(const ServiceConfig& services) {
@@ -116,14 +175,12 @@ void Replay::load(const Frame& frame) {
   if (batch_.size == 0) {
     burst_begin_ = now_;
   }
+  Buffer* const buffer = free_buffer();
+  buffer->stamp = frame.time;
+  buffer->length = static_cast<uint16_t>(std::min<size_t>(frame.bytes.size(), Buffer::kRoom));
+  std::copy_n(frame.bytes.begin(), buffer->length, buffer->bytes.data() + Buffer::kHeadroom);
   const uint32_t i = batch_.size;
-  Buffer& buffer = buffers_[i];
-  buffer.stamp = frame.time;
-  const size_t length = std::min<size_t>(frame.bytes.size(), Buffer::kRoom);
-  uint8_t* data = buffer.bytes.data() + Buffer::kHeadroom;
-  std::copy_n(frame.bytes.begin(), length, data);
-  batch_.add({data, static_cast<uint16_t>(length), Buffer::kHeadroom,
-              static_cast<uint16_t>(Buffer::kRoom - length), 0});
+  add(buffer);
   if (frame.wire_length > Buffer::kRoom) {
     ++remarked_.oversized_frames;
     drop(batch_, i, worker_, DropReason::kMultiSegment);
@@ -133,34 +190,114 @@ void Replay::load(const Frame& frame) {
   }
 }
 
+Replay::Buffer* Replay::free_buffer() {
+  if (free_.empty()) {
+    buffers_.push_back(std::make_unique<Buffer>());
+    return buffers_.back().get();
+  }
+  Buffer* const buffer = free_.back();
+  free_.pop_back();
+  return buffer;
+}
+
+void Replay::add(Buffer* buffer) {
+  in_batch_[batch_.size] = buffer;
+  batch_.add({buffer->bytes.data() + Buffer::kHeadroom, buffer->length, Buffer::kHeadroom,
+              static_cast<uint16_t>(Buffer::kRoom - buffer->length), 0});
+}
+
 void Replay::serve(CaptureWriter& out) {
+  sweep_gap();
+  sweep();
+  batch_.handles = in_batch_.data();
   process(batch_, *snapshot_, worker_, now_);
+  dispatch(out);
+  settle_fragments(out);
+}
+
+void Replay::dispatch(CaptureWriter& out) {
   for (uint32_t i = 0; i < batch_.size; ++i) {
+    auto* const buffer = static_cast<Buffer*>(in_batch_[i]);
+    if (batch_.verdicts[i] == Verdict::kHeld) {
+      continue;
+    }
     if (batch_.verdicts[i] == Verdict::kSend) {
-      out.write({batch_.packets[i].data, batch_.packets[i].length}, buffers_[i].stamp);
+      out.write({batch_.packets[i].data, batch_.packets[i].length}, buffer->stamp);
       counters_.sent.add(1);
     } else if (batch_.verdicts[i] == Verdict::kKernel) {
       counters_.to_kernel.add(1);
     }
+    free_.push_back(buffer);
   }
+  for (const ExtraFrame& frame : worker_.extra.list()) {
+    out.write({frame.packet.data, frame.packet.length},
+              static_cast<const Buffer*>(in_batch_[frame.cause])->stamp);
+    counters_.sent.add(1);
+    extra_buffers_.put_back(frame.handle);
+  }
+  worker_.extra.clear();
   batch_.clear();
-  sweep();
 }
 
-// A gap in the capture is worth one whole pass at most: it leaves nothing that is expired.
-void Replay::sweep() {
+// Released fragments leave now.
+void Replay::settle_fragments(CaptureWriter& out) {
+  std::array<uintptr_t, kBatchSize> handles;
+  for (;;) {
+    const Returned returned = take_back(worker_, handles, now_);
+    if (returned.kind == TakenBack::kNone) {
+      return;
+    }
+    for (const uintptr_t handle : std::span(handles).first(returned.count)) {
+      auto* const buffer = reinterpret_cast<Buffer*>(handle);
+      if (returned.kind == TakenBack::kDropped) {
+        free_.push_back(buffer);
+        continue;
+      }
+      buffer->stamp = now_;
+      add(buffer);
+    }
+    if (returned.kind == TakenBack::kReleased) {
+      batch_.is_released = true;
+      batch_.handles = in_batch_.data();
+      process(batch_, *snapshot_, worker_, now_);
+      dispatch(out);
+    }
+  }
+}
+
+// A deadline is kept in few bits (lib/base/coarse_clock.h): an hour behind it it looks reached, two hours
+// behind it may look far off again. So whole passes cross a gap in strides; the longest timeout ends them.
+void Replay::sweep_gap() {
+  for (; flows_.size() != 0 && now_ - last_sweep_ > kStride; last_sweep_ += kStride) {
+    sweep_slice(buckets_.size(), last_sweep_ + kStride);
+  }
+}
+
+// How many of so many places are due by the time that has passed. A gap in the capture is worth one whole
+// pass at most: it leaves nothing that is expired.
+size_t Replay::sweep_share(size_t places) const {
   const Duration elapsed = std::min<Duration>(now_ - last_sweep_, kSweepPass);
-  const auto due = static_cast<size_t>(static_cast<double>(buckets_.size()) *
-                                       (static_cast<double>(elapsed.count()) / kSweepPass.count()));
+  return static_cast<size_t>(static_cast<double>(places) *
+                             (static_cast<double>(elapsed.count()) / kSweepPass.count()));
+}
+
+void Replay::sweep() {
+  const size_t due = sweep_share(buckets_.size());
   if (due == 0) {
     return;
   }
-  last_sweep_ = now_;
-  const size_t before = flows_.size();
-  if (before == 0) {
-    return;
+  if (nat_ && nat_->size() != 0) {
+    sweep_nat(worker_, sweep_share(nat_->capacity()), *snapshot_, now_);
   }
-  flows_.sweep(due, Tick::at(now_),
+  last_sweep_ = now_;
+  if (flows_.size() != 0) {
+    sweep_slice(due, now_);
+  }
+}
+
+void Replay::sweep_slice(size_t buckets, Time now) {
+  const size_t before = flows_.size();
+  flows_.sweep(buckets, Tick::at(now),
                [this](const FlowEntry& entry) { return entry_may_stay(entry, *snapshot_); });
   counters_.count(Event::kFlowsExpired, before - flows_.size());
 }
@@ -171,6 +308,7 @@ Report Replay::report() const {
   report.originated = counters_.originated.value();
   report.sent = counters_.sent.value();
   report.kernel = counters_.to_kernel.value();
+  report.held = counters_.held.value();
   for (size_t i = 0; i < kDropReasons; ++i) {
     report.dropped.emplace_back(name_of(static_cast<DropReason>(i)), counters_.dropped[i].value());
   }

@@ -7,18 +7,25 @@
 // as a burst holds; its time is that of its last frame. Time never goes back: a frame that is earlier
 // than the one before is taken as of the same time.
 //
-// Every frame comes in at the first port. Next hops lead to the first port that has a next_hop_mac,
-// else to the first port. Backends are healthy unless the configuration says otherwise.
+// A fragment that waits for its datagram's first one leaves with the time of the burst that the first one is
+// in; what waits at the capture's end is counted as held.
+//
+// Every frame comes in at the first port. Next hops lead to the first port that has a next_hop_mac, else to
+// the first VLAN that has one, else to the first port. Backends are healthy unless the configuration says
+// otherwise.
 //
 // Threads: one.
 #pragma once
 
+#include <array>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "lib/base/isa.h"
 #include "lib/config/machine/model.h"
 #include "lib/config/service/model.h"
+#include "lib/flow/fragment_table.h"
 #include "lib/lb/pipeline.h"
 #include "lib/snapshot/view/registry.h"
 #include "tools/maglb-replay/capture_reader.h"
@@ -47,17 +54,40 @@ class Replay {
  private:
   Replay(const ServiceConfig& services, const MachineConfig& machine, Isa isa);
   Result<void> apply(const ServiceConfig& services);
+  Result<void> make_nat(const NatSourceConfig& source);
 
   void load(const Frame& frame);
   void serve(CaptureWriter& out);
   void sweep();
+  size_t sweep_share(size_t places) const;
+  void sweep_gap();
+  void sweep_slice(size_t buckets, Time now);
 
   // A worker's buffers: room in front for an outer header, and for the largest frame.
   struct Buffer {
     static constexpr uint16_t kHeadroom = 128;
     static constexpr uint16_t kRoom = 0xffff;
     std::vector<uint8_t> bytes = std::vector<uint8_t>(size_t{kHeadroom} + kRoom);
+    uint16_t length = 0;
     Time stamp{0};
+  };
+  Buffer* free_buffer();
+  void add(Buffer* buffer);
+  void dispatch(CaptureWriter& out);
+  void settle_fragments(CaptureWriter& out);
+
+  // Buffers for the frames that the path makes, made when they are first asked for and kept.
+  class ExtraBuffers {
+   public:
+    FrameBuffers source() { return {take, give_back, this}; }
+    void put_back(void* handle) { free_.push_back(static_cast<Buffer*>(handle)); }
+
+   private:
+    static bool take(void* self, ExtraFrame& frame);
+    static void give_back(void* self, void* handle) { static_cast<ExtraBuffers*>(self)->put_back(handle); }
+
+    std::vector<std::unique_ptr<Buffer>> all_;
+    std::vector<Buffer*> free_;
   };
 
   std::vector<PortView> ports_;
@@ -68,11 +98,17 @@ class Replay {
   std::vector<FlowTable::Bucket> buckets_;
   FlowTable flows_;
   const FlowTable* tables_[1];
+  std::optional<NatPorts> nat_ports_;
+  std::optional<NatTable> nat_;
   WorkerCounters counters_;
+  FragmentTable fragments_;  // its handles are Buffers
   WorkerContext worker_;
 
   Batch batch_;
-  std::vector<Buffer> buffers_;  // one for each packet of the batch
+  std::vector<std::unique_ptr<Buffer>> buffers_;  // as many as were ever in use at once
+  std::vector<Buffer*> free_;
+  std::array<void*, kBatchSize> in_batch_{};  // Buffers: of each packet
+  ExtraBuffers extra_buffers_;
   Time burst_begin_{0};
   Time now_{0};
   Time last_sweep_{0};

@@ -45,6 +45,7 @@ std::string to_json(const Report& report) {
   object["originated"] = report.originated;
   object["sent"] = report.sent;
   object["kernel"] = report.kernel;
+  object["held"] = report.held;
   object["dropped"] = json_of(report.dropped);
   object["services"] = Json::object();
   for (const auto& [name, traffic] : report.services) {
@@ -67,6 +68,9 @@ std::string to_text(const Report& report) {
   add_line(text, "originated", report.originated);
   add_line(text, "sent", report.sent);
   add_line(text, "kernel", report.kernel);
+  if (report.held != 0) {
+    add_line(text, "held", report.held);
+  }
   for (const auto& [reason, count] : report.dropped) {
     if (count != 0) {
       add_line(text, "dropped " + reason, count);

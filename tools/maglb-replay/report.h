@@ -1,5 +1,5 @@
 // What a replay counted, in words for programs and for people. The equation of the workers holds here
-// too: received + originated = sent + kernel + sum of dropped.
+// too: received + originated = sent + kernel + held + sum of dropped.
 #pragma once
 
 #include <cstdint>
@@ -21,6 +21,7 @@ struct Report {
   uint64_t originated = 0;
   uint64_t sent = 0;
   uint64_t kernel = 0;
+  uint64_t held = 0;                                      // fragments that wait when the capture ends
   std::vector<std::pair<std::string, uint64_t>> dropped;  // every reason, in the order of the path
   std::vector<std::pair<std::string, uint64_t>> events;   // every event
   std::map<std::string, Traffic> services;

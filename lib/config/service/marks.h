@@ -9,7 +9,7 @@
 namespace maglb {
 
 struct BackendMarks {
-  yaml::Mark self, name, address, weight;
+  yaml::Mark self, name, address, weight, server_ids;
 };
 
 struct ProbeMarks {
@@ -23,7 +23,9 @@ struct PoolMarks {
 };
 
 struct ServiceMarks {
-  yaml::Mark self, name, address, protocol, port, pool, on_failure, timeouts;
+  yaml::Mark self, name, address, protocol, port, pool, forward, flow, on_failure, timeouts;
+  yaml::Mark gue_port, udp_checksum, gre_key, backend_port, proxy_protocol, mss, ping, oversize, source_allow,
+      source_deny, quic;
 };
 
 // REQUIRES where used: as many pools, backends and services as the config has.

@@ -4,18 +4,22 @@
 //   1. Pool names, service names and the backend names within a pool are unique and are 1..63
 //      characters of [A-Za-z0-9._-], the first a letter or digit. Addresses are unique in a pool.
 //   2. Every service's pool exists.
-//   3. No two services have the same (address, protocol, port); the port is not 0.
+//   3. Of two services that match one packet it is certain which is more specific: none have the same
+//      prefix, protocol and ports, nor, of one prefix and protocol, ranges of one size that overlap.
 //   4. Every table_size is prime, in 3..16777213, and greater than the pool's number of backends,
 //      which is at most 16384. All pools' tables together have at most 100 million slots.
 //   5. Every weight is in 0..10000; durations are whole milliseconds within the bounds below, and a
 //      probe's timeout is no longer than its interval.
-//   6. Only what this version can do is in it: IPv4, schedulers and forward modes of the enums here.
-//   7. No address is unspecified, multicast, loopback, reserved (240.0.0.0/4) or broadcast, and no
-//      service's address is that of a backend.
+//   6. Only what this version can do is in it: schedulers and forward modes of the enums here.
+//   7. No address is unspecified, multicast, loopback, link-local, reserved (240.0.0.0/4) or broadcast, and
+//      no service's address or prefix holds that of a backend.
 //   8. What has no meaning is not there: a probe of type none has its defaults, and so has what only
-//      http has in a tcp probe; a service without flows does not keep them on failure.
-//   9. A pool whose probe has no port of its own is used by services of one port only. A pool that no
-//      service uses, and whose probe has no port, is not probed.
+//      http has in a tcp probe; a service has only the options that its forward mode and protocol can
+//      honour (validate.cc has the list, with the reasons).
+//   9. A pool whose probe has no port of its own is used by services that send to one port only. A pool
+//      that no service uses, and whose probe has no port, is not probed.
+//  10. A server id names one backend of its pool; a service that routes by connection id has a backend to
+//      be named by each of its configurations.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -27,6 +31,9 @@
 #include "lib/base/clock.h"
 #include "lib/net/address.h"
 #include "lib/net/forward_mode.h"
+#include "lib/net/port_range.h"
+#include "lib/net/prefix.h"
+#include "lib/net/service_options.h"
 
 namespace maglb {
 
@@ -72,6 +79,7 @@ struct BackendConfig {
   IpAddress address;
   uint32_t weight = 100;
   AdminState state = AdminState::kUp;
+  std::vector<std::string> server_ids = {};  // octets, for routing by QUIC connection id
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
@@ -95,16 +103,25 @@ struct FlowTimeouts {
 
 struct ServiceEntry {
   std::string name;
-  IpAddress address;
+  IpPrefix address;
   Protocol protocol = Protocol::kTcp;
-  uint16_t port = 0;
+  PortRange port;
   std::string pool;
   ForwardMode forward = ForwardMode::kIpip;
   OnFailure on_failure = OnFailure::kReschedule;
   bool flow = true;  // false: stateless, every packet by the table
   FlowTimeouts timeouts;
+  ServiceOptions options = {};
   friend bool operator==(const ServiceEntry&, const ServiceEntry&) = default;
 };
+
+// The port that the backends of the service listen on; 0: there is no one port.
+inline uint16_t backend_port_of(const ServiceEntry& service) {
+  if (service.options.backend_port != 0) {
+    return service.options.backend_port;
+  }
+  return service.port.is_single() ? service.port.first : uint16_t{0};
+}
 
 struct ServiceConfig {
   uint64_t seed = 0;  // fleet-wide selection seed

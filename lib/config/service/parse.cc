@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include "lib/base/hex.h"
 #include "lib/config/fields.h"
 #include "lib/config/service/marks.h"
 #include "lib/config/service/validate.h"
@@ -30,11 +31,18 @@ constexpr Word<AdminState> kStates[] = {
 constexpr Word<ProbeType> kProbeTypes[] = {
     {"none", ProbeType::kNone}, {"tcp", ProbeType::kTcp}, {"http", ProbeType::kHttp}};
 constexpr std::string_view kLaterProbeTypes[] = {"https", "http2", "h2", "grpc", "udp", "dns", "icmp"};
-constexpr Word<ForwardMode> kForwardModes[] = {{"ipip", ForwardMode::kIpip}, {"l2", ForwardMode::kL2}};
-constexpr std::string_view kLaterForwardModes[] = {"gue", "gre", "nat", "fou", "vxlan", "geneve"};
+constexpr Word<ForwardMode> kForwardModes[] = {{"ipip", ForwardMode::kIpip},
+                                               {"gue", ForwardMode::kGue},
+                                               {"gre", ForwardMode::kGre},
+                                               {"l2", ForwardMode::kL2},
+                                               {"nat", ForwardMode::kNat}};
+constexpr std::string_view kLaterForwardModes[] = {"fou", "vxlan", "geneve"};
 constexpr Word<OnFailure> kOnFailure[] = {{"reschedule", OnFailure::kReschedule}, {"keep", OnFailure::kKeep}};
-constexpr Word<Protocol> kProtocols[] = {{"tcp", Protocol::kTcp}, {"udp", Protocol::kUdp}};
-constexpr std::string_view kLaterProtocols[] = {"any"};
+constexpr Word<Protocol> kProtocols[] = {
+    {"tcp", Protocol::kTcp}, {"udp", Protocol::kUdp}, {"any", Protocol::kAny}};
+constexpr Word<Oversize> kOversize[] = {{"outer", Oversize::kOuter}, {"inner", Oversize::kInner}};
+constexpr Word<bool> kPing[] = {{"answer", false}, {"forward", true}};
+constexpr Word<bool> kProxyProtocol[] = {{"off", false}, {"v2", true}};
 
 constexpr Word<int> kVersions[] = {{"1", 1}};
 
@@ -107,6 +115,20 @@ void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
   }
 }
 
+// Octets as hexadecimal digits, two each: "0a01".
+void read_server_ids(const Field& field, BackendConfig& backend) {
+  for (const Node& node : field.list()) {
+    const Field item(&node, node.mark, field.context(), field.problems());
+    const auto octets = node.is_scalar() ? parse_hex(node.text) : std::nullopt;
+    if (!octets || octets->empty() || octets->size() > kLongestServerId) {
+      item.problem(fmt::format("expected a server id of 1..{} octets in hexadecimal, in quotes, not {}",
+                               kLongestServerId, yaml::describe(node)));
+      continue;
+    }
+    backend.server_ids.push_back(*octets);
+  }
+}
+
 void read_backend(const Node& node, const std::string& context, PoolConfig& pool, PoolMarks& marks,
                   Problems& problems) {
   BackendConfig backend;
@@ -120,9 +142,11 @@ void read_backend(const Node& node, const std::string& context, PoolConfig& pool
   const Field weight = map.optional("weight");
   weight.integer(0, kMaxWeight, backend.weight);
   map.optional("state").word<AdminState>(kStates, backend.state);
+  const Field server_ids = map.optional("server_ids");
+  read_server_ids(server_ids, backend);
   map.finish();
   pool.backends.push_back(std::move(backend));
-  marks.backends.push_back({node.mark, name.mark(), address.mark(), weight.mark()});
+  marks.backends.push_back({node.mark, name.mark(), address.mark(), weight.mark(), server_ids.mark()});
 }
 
 void read_pool(const Node::Key& key, const Node& node, ServiceConfig& config, ServiceConfigMarks& marks,
@@ -157,21 +181,53 @@ void read_timeouts(const Field& field, FlowTimeouts& timeouts) {
   map.finish();
 }
 
-// One port; "any" and ranges are words of the format that this version has not got.
-void read_port(const Field& field, uint16_t& port) {
-  if (!field.present()) {
-    return;
+void read_prefixes(const Field& field, std::vector<IpPrefix>& prefixes) {
+  for (const Node& node : field.list()) {
+    const Field item(&node, node.mark, field.context(), field.problems());
+    IpPrefix prefix;
+    if (read_prefix(item, prefix)) {
+      prefixes.push_back(prefix);
+    }
   }
-  const std::string& text = field.node().text;
-  const size_t dash = text.find('-');
-  const bool is_range = dash != std::string::npos && yaml::parse_integer(text.substr(0, dash)) &&
-                        yaml::parse_integer(text.substr(dash + 1));
-  if (text == "any" || is_range) {
-    field.problem(fmt::format("{} is not available in this version: expected one port in 1..65535",
-                              is_range ? "a range of ports" : "any"));
-    return;
+}
+
+// One that is not whole is left out, so that nothing else is said of it.
+void read_quic(const Field& field, std::vector<QuicLbConfig>& configs) {
+  size_t number = 0;
+  for (const Node& node : field.list()) {
+    QuicLbConfig config;
+    MapReader map(node, fmt::format("{}: configuration {}", field.context(), ++number), field.problems());
+    const bool has_id = map.required("id").integer(0, kLastQuicLbId, config.id);
+    const bool has_length =
+        map.required("server_id_length").integer(1, kLongestServerId, config.server_id_length);
+    const bool has_nonce = map.required("nonce_length").integer(kLeastQuicNonce, 18, config.nonce_length);
+    map.finish();
+    if (has_id && has_length && has_nonce) {
+      configs.push_back(config);
+    }
   }
-  field.integer(1, kMaxPort, port);
+}
+
+void read_options(MapReader& map, ServiceOptions& options, ServiceMarks& marks) {
+  const auto take = [&map](std::string_view key, Mark& mark) {
+    const Field field = map.optional(key);
+    mark = field.mark();
+    return field;
+  };
+  take("gue_port", marks.gue_port).integer(1, kMaxPort, options.gue_port);
+  take("udp_checksum", marks.udp_checksum).boolean(options.udp_checksum);
+  uint32_t key = 0;
+  if (take("gre_key", marks.gre_key).integer(0, UINT32_MAX, key)) {
+    options.gre_key = key;
+  }
+  take("backend_port", marks.backend_port).integer(1, kMaxPort, options.backend_port);
+  take("proxy_protocol", marks.proxy_protocol).word<bool>(kProxyProtocol, options.proxy_protocol);
+  take("mss", marks.mss).integer(kMinMss, 65495, options.mss);
+  take("ping", marks.ping).word<bool>(kPing, options.forward_ping);
+  take("oversize", marks.oversize).word<Oversize>(kOversize, options.oversize);
+  read_prefixes(take("source_allow", marks.source_allow), options.source_allow);
+  read_prefixes(take("source_deny", marks.source_deny), options.source_deny);
+  read_quic(take("quic", marks.quic), options.quic);
 }
 
 void read_service(const Node& node, const FlowTimeouts& timeouts, ServiceConfig& config,
@@ -191,19 +247,31 @@ void read_service(const Node& node, const FlowTimeouts& timeouts, ServiceConfig&
   const Field flow = map.optional("flow");
   const Field on_failure = map.optional("on_failure");
   const Field own_timeouts = map.optional("timeouts");
+  ServiceMarks service_marks;
+  read_options(map, service.options, service_marks);
   map.finish();
 
-  read_address(address, service.address);
-  protocol.word<Protocol>(kProtocols, service.protocol, kLaterProtocols);
-  read_port(port, service.port);
+  read_prefix(address, service.address);
+  protocol.word<Protocol>(kProtocols, service.protocol);
+  service.port = PortRange(0);  // no port, until one is read
+  read_port_range(port, service.port);
   pool.string(service.pool);
   forward.word<ForwardMode>(kForwardModes, service.forward, kLaterForwardModes);
   flow.boolean(service.flow);
   on_failure.word<OnFailure>(kOnFailure, service.on_failure);
   read_timeouts(own_timeouts, service.timeouts);
   config.services.push_back(std::move(service));
-  marks.services.push_back({node.mark, name.mark(), address.mark(), protocol.mark(), port.mark(), pool.mark(),
-                            on_failure.mark(), own_timeouts.mark()});
+  service_marks.self = node.mark;
+  service_marks.name = name.mark();
+  service_marks.address = address.mark();
+  service_marks.protocol = protocol.mark();
+  service_marks.port = port.mark();
+  service_marks.pool = pool.mark();
+  service_marks.forward = forward.mark();
+  service_marks.flow = flow.mark();
+  service_marks.on_failure = on_failure.mark();
+  service_marks.timeouts = own_timeouts.mark();
+  marks.services.push_back(service_marks);
 }
 
 void read_config(const Node& root, ServiceConfig& config, ServiceConfigMarks& marks, Problems& problems) {

@@ -2,15 +2,17 @@
 
 #include <fmt/format.h>
 
-#include <array>
+#include <algorithm>
 #include <map>
 #include <string>
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
 
+#include "lib/base/hex.h"
 #include "lib/base/prime.h"
 #include "lib/config/fields.h"
+#include "lib/config/service/option_faults.h"
 #include "lib/yaml/text.h"
 
 namespace maglb {
@@ -19,24 +21,34 @@ namespace {
 
 using yaml::Mark;
 
-// What is wrong with an address that packets are sent to, or empty.
-std::string_view address_fault(const IpAddress& address) {
-  if (!address.is_v4() && !address.is_unspecified()) {
-    return "is IPv6, which is not available in this version";
+struct BadPrefix {
+  std::string_view prefix;
+  std::string_view fault;
+};
+
+constexpr BadPrefix kBadPrefixes[] = {
+    {"0.0.0.0/8", "is unspecified (0.0.0.0/8)"},  {"127.0.0.0/8", "is a loopback address"},
+    {"224.0.0.0/4", "is a multicast address"},    {"255.255.255.255/32", "is the broadcast address"},
+    {"240.0.0.0/4", "is reserved (240.0.0.0/4)"}, {"::/128", "is unspecified"},
+    {"::1/128", "is a loopback address"},         {"fe80::/10", "is link-local (fe80::/10)"},
+    {"ff00::/8", "is a multicast address"},
+};
+
+// What is wrong with an address, or with one of a prefix, that packets are sent to; or empty.
+std::string_view address_fault(const IpPrefix& addresses) {
+  static const auto bad = [] {
+    std::vector<std::pair<IpPrefix, std::string_view>> list;
+    for (const BadPrefix& one : kBadPrefixes) {
+      list.emplace_back(*IpPrefix::parse(one.prefix), one.fault);
+    }
+    return list;
+  }();
+  for (const auto& [prefix, fault] : bad) {
+    if (prefix.overlaps(addresses)) {
+      return fault;
+    }
   }
-  if (address.is_unspecified() || address.bytes[12] == 0) {
-    return "is unspecified (0.0.0.0/8)";
-  }
-  if (address.is_multicast()) {
-    return "is a multicast address";
-  }
-  if (address.is_loopback()) {
-    return "is a loopback address";
-  }
-  if (address == IpAddress::v4(Be32(0xffffffff))) {
-    return "is the broadcast address";
-  }
-  return address.bytes[12] >= 240 ? "is reserved (240.0.0.0/4)" : std::string_view();
+  return {};
 }
 
 bool is_between(Duration low, Duration value, Duration high) {
@@ -70,6 +82,7 @@ class Validator {
 
  private:
   struct Use {
+    const PoolConfig* pool = nullptr;
     const ServiceEntry* service = nullptr;  // the first that uses the pool
     bool different_ports = false;
   };
@@ -87,7 +100,7 @@ class Validator {
   void check_pool(const PoolConfig& pool, const PoolMarks& marks) {
     const std::string context = "pool " + (is_name(pool.name) ? pool.name : yaml::quote(pool.name));
     check_name(marks.name, context, pool.name);
-    if (!uses_.try_emplace(pool.name).second) {
+    if (!uses_.try_emplace(pool.name, Use{&pool, nullptr, false}).second) {
       report(marks.name, context, "another pool has this name");
     }
     if (pool.scheduler != Scheduler::kMaglev) {
@@ -103,8 +116,9 @@ class Validator {
     check_probe(pool.health, marks.health, context + ": health");
     std::unordered_map<std::string_view, Mark> names;
     std::map<IpAddress, std::string_view> addresses;
+    std::map<std::string, std::string_view> server_ids;
     for (size_t i = 0; i < pool.backends.size(); ++i) {
-      check_backend(pool, pool.backends[i], marks.backends[i], context, names, addresses);
+      check_backend(pool, pool.backends[i], marks.backends[i], context, names, addresses, server_ids);
     }
   }
 
@@ -186,7 +200,8 @@ class Validator {
 
   void check_backend(const PoolConfig& pool, const BackendConfig& backend, const BackendMarks& marks,
                      const std::string& pool_context, std::unordered_map<std::string_view, Mark>& names,
-                     std::map<IpAddress, std::string_view>& addresses) {
+                     std::map<IpAddress, std::string_view>& addresses,
+                     std::map<std::string, std::string_view>& server_ids) {
     const std::string context = fmt::format("{}: backend {}", pool_context,
                                             is_name(backend.name) ? backend.name : yaml::quote(backend.name));
     check_name(marks.name, context, backend.name);
@@ -204,6 +219,15 @@ class Validator {
       report(marks.weight, context + ": weight",
              fmt::format("{} is not in 0..{}", backend.weight, kMaxWeight));
     }
+    for (const std::string& id : backend.server_ids) {
+      if (id.empty() || id.size() > kLongestServerId) {
+        report(marks.server_ids, context + ": server_ids",
+               fmt::format("expected 1..{} octets", kLongestServerId));
+      } else if (const auto [other, added] = server_ids.try_emplace(id, backend.name); !added) {
+        report(marks.server_ids, context + ": server_ids",
+               fmt::format("{} is a server id of backend {} already", to_hex(id), other->second));
+      }
+    }
     backends_.try_emplace(backend.address, fmt::format("{}/{}", pool.name, backend.name));
   }
 
@@ -214,21 +238,23 @@ class Validator {
     if (!service_names_.try_emplace(service.name, true).second) {
       report(marks.name, context, "another service has this name");
     }
-    if (service.protocol != Protocol::kTcp && service.protocol != Protocol::kUdp) {
-      report(marks.protocol, context + ": protocol", "expected tcp or udp");
+    if (service.protocol != Protocol::kTcp && service.protocol != Protocol::kUdp &&
+        service.protocol != Protocol::kAny) {
+      report(marks.protocol, context + ": protocol", "expected tcp, udp or any");
     }
-    if (service.port == 0) {
-      report(marks.port, context + ": port", "0 is not in 1..65535");
+    if (service.port.last < service.port.first || (service.port.first == 0 && !service.port.is_any())) {
+      report(marks.port, context + ": port", "expected ports in 1..65535");
     }
-    if (service.forward != ForwardMode::kIpip && service.forward != ForwardMode::kL2) {
-      report(marks.self, context + ": forward", "expected ipip or l2");
+    if (service.forward > kLastForwardMode) {
+      report(marks.forward, context + ": forward", "expected ipip, gue, gre, l2 or nat");
     }
     check_service_address(service, marks, context);
     check_use(service, marks, context);
-    if (!service.flow && service.on_failure == OnFailure::kKeep) {
-      report(marks.on_failure, context + ": on_failure",
-             "expected reschedule: with flow off there are no flows to keep");
+    for (const OptionFault& fault : option_faults(service, marks)) {
+      report(fault.mark, fmt::format("{}: {}", context, fault.key), fault.why);
     }
+    check_sources(service.options.source_allow, marks.source_allow, context + ": source_allow");
+    check_sources(service.options.source_deny, marks.source_deny, context + ": source_deny");
     const FlowTimeouts& timeouts = service.timeouts;
     for (const Duration timeout : {timeouts.opening, timeouts.established, timeouts.closing, timeouts.udp}) {
       if (!is_between(kMinIdleTimeout, timeout, kMaxIdleTimeout)) {
@@ -240,24 +266,69 @@ class Validator {
   void check_service_address(const ServiceEntry& service, const ServiceMarks& marks,
                              const std::string& context) {
     const std::string where = context + ": address";
-    const std::string text = service.address.to_string();
+    const std::string text = service.address.to_short_string();
     if (const std::string_view fault = address_fault(service.address); !fault.empty()) {
       report(marks.address, where, fmt::format("{} {}", text, fault));
       return;
     }
-    if (const auto backend = backends_.find(service.address); backend != backends_.end()) {
-      report(marks.address, where, fmt::format("{} is the address of backend {}", text, backend->second));
+    if (const auto backend = first_backend_in(service.address); backend != backends_.end()) {
+      report(marks.address, where,
+             service.address.is_single()
+                 ? fmt::format("{} is the address of backend {}", text, backend->second)
+                 : fmt::format("{} holds {}, the address of backend {}", text, backend->first.to_string(),
+                               backend->second));
       return;
     }
-    if (service.port == 0) {
+    check_match(service, marks, context);
+    const auto [said, first] =
+        pings_.try_emplace(service.address, std::pair{service.options.forward_ping, service.name});
+    if (!first && said->second.first != service.options.forward_ping) {
+      report(marks.ping, context + ": ping",
+             fmt::format("service {} of the same address says otherwise", said->second.second));
+    }
+  }
+
+  std::map<IpAddress, std::string>::const_iterator first_backend_in(const IpPrefix& prefix) const {
+    const auto at = backends_.lower_bound(prefix.address);
+    return at != backends_.end() && prefix.contains(at->first) ? at : backends_.end();
+  }
+
+  // No two services that one packet could match without one being the more specific.
+  void check_match(const ServiceEntry& service, const ServiceMarks& marks, const std::string& context) {
+    auto& others = matches_[{service.address, service.protocol}];
+    const auto ambiguous = [&service](const ServiceEntry* other) {
+      return other->port.size() == service.port.size() && other->port.overlaps(service.port);
+    };
+    // Single ports, the most of all, are found without going over all of them.
+    const auto by_port =
+        service.port.is_single()
+            ? endpoints_.try_emplace(std::tuple{service.address, service.protocol, service.port.first},
+                                     &service)
+            : std::pair{endpoints_.end(), true};
+    const ServiceEntry* other = by_port.second ? nullptr : by_port.first->second;
+    if (!service.port.is_single()) {
+      const auto at = std::find_if(others.begin(), others.end(), ambiguous);
+      other = at == others.end() ? nullptr : *at;
+      others.push_back(&service);
+    }
+    if (other == nullptr) {
       return;
     }
-    const auto [other, added] =
-        endpoints_.try_emplace(std::tuple{service.address, service.protocol, service.port}, service.name);
-    if (!added) {
-      report(marks.address, context,
-             fmt::format("{} {} port {} is service {} already", text, to_string(service.protocol),
-                         service.port, other->second));
+    const std::string what = fmt::format("{} {} port {}", service.address.to_short_string(),
+                                         to_string(service.protocol), service.port.to_string());
+    if (other->port == service.port) {
+      report(marks.address, context, fmt::format("{} is service {} already", what, other->name));
+    } else {
+      report(marks.port, context + ": port",
+             fmt::format("{} and service {}, port {}, overlap and neither is the more specific", what,
+                         other->name, other->port.to_string()));
+    }
+  }
+
+  void check_sources(const std::vector<IpPrefix>& prefixes, Mark mark, const std::string& where) {
+    if (prefixes.size() > kMaxSourcePrefixes) {
+      report(mark, where,
+             fmt::format("{} prefixes, at most {} are possible", prefixes.size(), kMaxSourcePrefixes));
     }
   }
 
@@ -270,21 +341,60 @@ class Validator {
       return;
     }
     Use& use = found->second;
+    check_pool_for(service, marks, *use.pool, context);
     if (use.service == nullptr) {
       use.service = &service;
+      if (service.port != PortRange(0) && backend_port_of(service) == 0) {
+        check_probe_port(service);
+      }
       return;
     }
-    if (use.different_ports || service.port == 0 || use.service->port == 0 ||
-        use.service->port == service.port) {
+    const bool has_no_port = service.port == PortRange(0) || use.service->port == PortRange(0);
+    if (use.different_ports || has_no_port || backend_port_of(service) == backend_port_of(*use.service)) {
       return;
     }
     use.different_ports = true;  // said once
-    for (size_t i = 0; i < config_.pools.size(); ++i) {
-      const ProbeConfig& probe = config_.pools[i].health;
-      if (config_.pools[i].name == service.pool && probe.type != ProbeType::kNone && probe.port == 0) {
-        report(marks_.pools[i].health.self, fmt::format("pool {}: health", service.pool),
-               fmt::format("expected a port: services {} and {} use the pool with different ports",
-                           use.service->name, service.name));
+    check_probe_port(service);
+  }
+
+  // Where the pool's services send to no one port, its probe has to name one.
+  void check_probe_port(const ServiceEntry& service) {
+    Use& use = uses_.find(service.pool)->second;
+    const auto i = static_cast<size_t>(use.pool - config_.pools.data());
+    if (use.pool->health.type == ProbeType::kNone || use.pool->health.port != 0) {
+      return;
+    }
+    const std::string why =
+        use.service == &service
+            ? fmt::format("service {} uses the pool with port {}", service.name, service.port.to_string())
+            : fmt::format("services {} and {} use the pool with different ports", use.service->name,
+                          service.name);
+    report(marks_.pools[i].health.self, fmt::format("pool {}: health", service.pool),
+           "expected a port: " + why);
+  }
+
+  // What the service asks of its pool's backends.
+  void check_pool_for(const ServiceEntry& service, const ServiceMarks& marks, const PoolConfig& pool,
+                      const std::string& context) {
+    if (service.forward == ForwardMode::kNat) {
+      for (const BackendConfig& backend : pool.backends) {
+        if (backend.address.is_v4() != service.address.is_v4()) {
+          report(marks.forward, context + ": forward",
+                 fmt::format("nat does not translate between IPv4 and IPv6: backend {} is {}", backend.name,
+                             backend.address.to_string()));
+          break;
+        }
+      }
+    }
+    for (const QuicLbConfig& config : service.options.quic) {
+      const auto names = [&config](const BackendConfig& backend) {
+        return std::any_of(backend.server_ids.begin(), backend.server_ids.end(),
+                           [&](const std::string& id) { return id.size() == config.server_id_length; });
+      };
+      if (std::none_of(pool.backends.begin(), pool.backends.end(), names)) {
+        report(marks.quic, context + ": quic",
+               fmt::format("no backend of pool {} has a server id of {} octets, as configuration {} needs",
+                           pool.name, config.server_id_length, config.id));
       }
     }
   }
@@ -306,7 +416,9 @@ class Validator {
   std::unordered_map<std::string, Use> uses_;  // of every pool
   std::map<IpAddress, std::string> backends_;  // of all pools
   std::unordered_map<std::string, bool> service_names_;
-  std::map<std::tuple<IpAddress, Protocol, uint16_t>, std::string> endpoints_;
+  std::map<std::tuple<IpPrefix, Protocol, uint16_t>, const ServiceEntry*> endpoints_;  // of one port
+  std::map<std::pair<IpPrefix, Protocol>, std::vector<const ServiceEntry*>> matches_;  // of more
+  std::map<IpPrefix, std::pair<bool, std::string>> pings_;  // what the first service of an address says
 };
 
 }  // namespace

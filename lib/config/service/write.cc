@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/hex.h"
 #include "lib/yaml/text.h"
 
 namespace maglb {
@@ -42,6 +43,11 @@ std::string scalar(std::string_view text) {
   return quoted + '"';
 }
 
+// An address or a prefix: IPv6's colons are YAML's, too.
+std::string address_text(const std::string& text) {
+  return text.find(':') == std::string::npos ? text : '"' + text + '"';
+}
+
 std::string write_probe(const ProbeConfig& probe) {
   const ProbeConfig defaults;
   std::string out = fmt::format("{{type: {}", to_string(probe.type));
@@ -66,6 +72,14 @@ std::string write_probe(const ProbeConfig& probe) {
   return out + "}";
 }
 
+std::vector<std::string> quoted_ids(const BackendConfig& backend) {
+  std::vector<std::string> ids;
+  for (const std::string& id : backend.server_ids) {
+    ids.push_back('"' + to_hex(id) + '"');
+  }
+  return ids;
+}
+
 void write_pool(const PoolConfig& pool, std::string& out) {
   const auto to = std::back_inserter(out);
   fmt::format_to(to, "  {}:\n    scheduler: {}\n    table_size: {}\n    health: {}\n", scalar(pool.name),
@@ -73,7 +87,10 @@ void write_pool(const PoolConfig& pool, std::string& out) {
   out += pool.backends.empty() ? "    backends: []\n" : "    backends:\n";
   for (const BackendConfig& backend : pool.backends) {
     fmt::format_to(to, "      - {{name: {}, address: {}, weight: {}", scalar(backend.name),
-                   backend.address.to_string(), backend.weight);
+                   address_text(backend.address.to_string()), backend.weight);
+    if (!backend.server_ids.empty()) {
+      fmt::format_to(to, ", server_ids: [{}]", fmt::join(quoted_ids(backend), ", "));
+    }
     if (backend.state != AdminState::kUp) {
       fmt::format_to(to, ", state: {}", to_string(backend.state));
     }
@@ -87,12 +104,50 @@ std::string write_timeouts(const FlowTimeouts& timeouts) {
                      yaml::format_duration(timeouts.closing), yaml::format_duration(timeouts.udp));
 }
 
+void write_prefixes(std::string_view key, const std::vector<IpPrefix>& prefixes, std::string& out) {
+  if (prefixes.empty()) {
+    return;
+  }
+  fmt::format_to(std::back_inserter(out), "    {}:\n", key);
+  for (const IpPrefix& prefix : prefixes) {
+    fmt::format_to(std::back_inserter(out), "      - {}\n", address_text(prefix.to_string()));
+  }
+}
+
+// What is not as it would be without being said.
+void write_options(const ServiceOptions& options, std::string& out) {
+  const ServiceOptions defaults;
+  const auto add_if = [&out](bool is_said, std::string_view key, auto value) {
+    if (is_said) {
+      fmt::format_to(std::back_inserter(out), "    {}: {}\n", key, value);
+    }
+  };
+  add_if(options.gue_port != defaults.gue_port, "gue_port", options.gue_port);
+  add_if(options.udp_checksum, "udp_checksum", "on");
+  add_if(options.gre_key.has_value(), "gre_key", options.gre_key.value_or(0));
+  add_if(options.backend_port != 0, "backend_port", options.backend_port);
+  add_if(options.proxy_protocol, "proxy_protocol", "v2");
+  add_if(options.mss != 0, "mss", options.mss);
+  add_if(options.forward_ping, "ping", "forward");
+  add_if(options.oversize != defaults.oversize, "oversize", to_string(options.oversize));
+  write_prefixes("source_allow", options.source_allow, out);
+  write_prefixes("source_deny", options.source_deny, out);
+  if (!options.quic.empty()) {
+    out += "    quic:\n";
+  }
+  for (const QuicLbConfig& config : options.quic) {
+    fmt::format_to(std::back_inserter(out), "      - {{id: {}, server_id_length: {}, nonce_length: {}}}\n",
+                   config.id, config.server_id_length, config.nonce_length);
+  }
+}
+
 void write_service(const ServiceEntry& service, std::string& out) {
   const auto to = std::back_inserter(out);
   fmt::format_to(
       to, "  - name: {}\n    address: {}\n    protocol: {}\n    port: {}\n    pool: {}\n    forward: {}\n",
-      scalar(service.name), service.address.to_string(), to_string(service.protocol), service.port,
-      scalar(service.pool), to_string(service.forward));
+      scalar(service.name), address_text(service.address.to_short_string()), to_string(service.protocol),
+      service.port.to_string(), scalar(service.pool), to_string(service.forward));
+  write_options(service.options, out);
   if (!service.flow) {
     out += "    flow: off\n";
   }

@@ -27,7 +27,8 @@ std::vector<BackendSpec> backends_of(const PoolConfig& pool, const HealthOf& is_
   std::vector<BackendSpec> backends;
   for (const BackendConfig& backend : pool.backends) {
     const bool healthy = pool.health.type == ProbeType::kNone || is_healthy(pool.name, backend.name);
-    backends.push_back({backend.name, backend.address, backend.weight, state_of(backend, healthy)});
+    backends.push_back(
+        {backend.name, backend.address, backend.weight, state_of(backend, healthy), backend.server_ids});
   }
   std::sort(backends.begin(), backends.end(),
             [](const BackendSpec& a, const BackendSpec& b) { return a.name < b.name; });
@@ -140,6 +141,7 @@ std::vector<ServiceSpec> services_of(const ServiceConfig& config) {
     spec.port = entry.port;
     spec.pool = entry.pool;
     spec.forward = entry.forward;
+    spec.options = entry.options;
     spec.keep_on_failure = entry.on_failure == OnFailure::kKeep;
     spec.track_flows = entry.flow;
     spec.opening_timeout = entry.timeouts.opening;

@@ -16,6 +16,9 @@
 #include "lib/base/clock.h"
 #include "lib/net/address.h"
 #include "lib/net/forward_mode.h"
+#include "lib/net/port_range.h"
+#include "lib/net/prefix.h"
+#include "lib/net/service_options.h"
 
 namespace maglb {
 
@@ -34,6 +37,7 @@ struct BackendSpec {
   IpAddress address;
   uint32_t weight = 0;
   BackendState state = BackendState::kUp;
+  std::vector<std::string> server_ids = {};  // octets; each names one backend of the pool
   friend bool operator==(const BackendSpec&, const BackendSpec&) = default;
 };
 
@@ -48,9 +52,9 @@ struct PoolSpec {
 
 struct ServiceSpec {
   std::string name;
-  IpAddress address;
+  IpPrefix address;
   Protocol protocol = Protocol::kTcp;
-  uint16_t port = 0;
+  PortRange port;
   std::string pool;
   ForwardMode forward = ForwardMode::kIpip;
   bool keep_on_failure = false;
@@ -59,6 +63,7 @@ struct ServiceSpec {
   Duration established_timeout{};
   Duration closing_timeout{};
   Duration udp_timeout{};
+  ServiceOptions options = {};
   friend bool operator==(const ServiceSpec&, const ServiceSpec&) = default;
 };
 

@@ -43,6 +43,17 @@ PlaceState state_of(const PlaceRecord& place) {
   return PlaceState::kDown;
 }
 
+std::vector<std::pair<std::string, uint16_t>> server_ids_of(const PoolSpec& spec,
+                                                            const std::vector<uint16_t>& places) {
+  std::vector<std::pair<std::string, uint16_t>> ids;
+  for (size_t i = 0; i < spec.backends.size(); ++i) {
+    for (const std::string& id : spec.backends[i].server_ids) {
+      ids.emplace_back(id, places[i]);
+    }
+  }
+  return ids;
+}
+
 }  // namespace
 
 bool has_removed_places(const PoolRecord& record) {
@@ -67,6 +78,7 @@ std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memo
         {place.address, place.next_hop_routed, place.next_hop_direct, place.counter, state_of(place)});
   }
   const std::vector<uint16_t> places = places_by_backend(record);
+  view->server_ids = ServerIds(server_ids_of(*record.spec, places), memory);
   const std::vector<uint16_t>& slots = record.spec->slots;
   if (slots.empty() || slots.front() == kNoBackend) {
     view->slots.assign(slots.begin(), slots.end());

@@ -58,7 +58,7 @@ std::shared_ptr<const ServiceIndex> index_of(const Services& services, const Rec
     for (size_t state = 0; state < std::size(timeouts); ++state) {
       view.timeouts.set(state, timeouts[state]);
     }
-    list.push_back({spec.address, spec.protocol, Be16(spec.port), view});
+    list.push_back({spec.address, spec.protocol, spec.port, view, spec.options});
   }
   return std::allocate_shared<ServiceIndex>(std::pmr::polymorphic_allocator<ServiceIndex>(memory), list,
                                             memory);

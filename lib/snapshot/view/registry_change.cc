@@ -61,7 +61,7 @@ Result<void> validate_change(const Change& change) {
     }
   }
   std::set<std::string_view> service_names;
-  std::set<std::tuple<IpAddress, Protocol, uint16_t>> targets;
+  std::set<std::tuple<IpPrefix, Protocol, PortRange>> targets;
   for (const ServiceSpec& service : change.services.value_or(std::vector<ServiceSpec>{})) {
     if (auto valid = validate(service); !valid) {
       return valid;

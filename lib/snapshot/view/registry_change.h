@@ -25,7 +25,7 @@ struct ServiceRecord {
   uint32_t id = 0;
   uint32_t counter = 0;
 
-  using Identity = std::tuple<std::string, IpAddress, Protocol, uint16_t>;
+  using Identity = std::tuple<std::string, IpPrefix, Protocol, PortRange>;
   static Identity identity_of(const ServiceSpec& spec) {
     return {spec.name, spec.address, spec.protocol, spec.port};
   }

@@ -30,6 +30,7 @@
 #include "lib/net/flow_key.h"
 #include "lib/net/selection_hash.h"
 #include "lib/snapshot/view/forwarding_state.h"
+#include "lib/snapshot/view/server_ids.h"
 #include "lib/snapshot/view/service_index.h"
 
 namespace maglb {
@@ -46,13 +47,15 @@ struct BackendView {
 };
 
 struct PoolView {
-  explicit PoolView(std::pmr::memory_resource* memory) : slots(memory), backends(memory) {}
+  explicit PoolView(std::pmr::memory_resource* memory)
+      : slots(memory), backends(memory), server_ids({}, memory) {}
 
   uint16_t number = 0;
   bool keep_on_failure = false;  // some service of it keeps flows whose backend is gone
   SelectionHash selection;
   std::pmr::vector<uint16_t> slots;  // places in `backends`, or kNoBackend
   std::pmr::vector<BackendView> backends;
+  ServerIds server_ids;  // of the backends that live
 
   uint32_t slot_of(const FlowKey& key) const {
     return SelectionHash::slot(selection(key), static_cast<uint32_t>(slots.size()));

@@ -12,8 +12,10 @@
 namespace maglb {
 namespace {
 
-bool is_unicast_v4(const IpAddress& address) {
-  return address.is_v4() && !address.is_unspecified() && !address.is_multicast() && address.bytes[12] < 240;
+// Whether packets can be sent to it.
+bool is_unicast(const IpAddress& address) {
+  return !address.is_unspecified() && !address.is_multicast() &&
+         !(address.is_v4() && address.bytes[12] >= 240);
 }
 
 tl::unexpected<Error> refuse(std::string message) {
@@ -26,6 +28,7 @@ Result<void> validate_backends(const PoolSpec& pool) {
         fmt::format("{} backends, at most {} are possible", pool.backends.size(), kMaxBackendsPerPool));
   }
   std::unordered_set<std::string_view> names;
+  std::unordered_set<std::string_view> server_ids;
   for (const BackendSpec& backend : pool.backends) {
     if (!is_name(backend.name)) {
       return refuse(fmt::format("a backend's name is not {}", kNameRule));
@@ -33,9 +36,15 @@ Result<void> validate_backends(const PoolSpec& pool) {
     if (!names.insert(backend.name).second) {
       return refuse(fmt::format("backend {} is there twice", backend.name));
     }
-    if (!is_unicast_v4(backend.address)) {
-      return refuse(fmt::format("backend {}: {} is not a unicast IPv4 address", backend.name,
-                                backend.address.to_string()));
+    if (!is_unicast(backend.address)) {
+      return refuse(
+          fmt::format("backend {}: {} is not a unicast address", backend.name, backend.address.to_string()));
+    }
+    for (const std::string& id : backend.server_ids) {
+      if (id.empty() || id.size() > kLongestServerId || !server_ids.insert(id).second) {
+        return refuse(fmt::format("backend {}: a server id is another's too, or not of 1..{} octets",
+                                  backend.name, kLongestServerId));
+      }
     }
     if (backend.state > BackendState::kDown) {
       return refuse(
@@ -86,6 +95,35 @@ Result<void> validate(const PoolSpec& pool) {
   return valid;
 }
 
+namespace {
+
+Result<void> validate(const ServiceOptions& options) {
+  if (options.oversize > Oversize::kInner || options.gue_port == 0 ||
+      (options.mss != 0 && options.mss < kMinMss)) {
+    return refuse("an option's value is not known");
+  }
+  for (const auto* list : {&options.source_allow, &options.source_deny}) {
+    if (list->size() > kMaxSourcePrefixes) {
+      return refuse(fmt::format("{} source prefixes are more than {}", list->size(), kMaxSourcePrefixes));
+    }
+    for (const IpPrefix& prefix : *list) {
+      if (prefix.length > IpPrefix::kBits || masked(prefix.address, prefix.length) != prefix.address) {
+        return refuse("a source prefix has bits beyond its length");
+      }
+    }
+  }
+  uint32_t ids = 0;
+  for (const QuicLbConfig& config : options.quic) {
+    if (!config.valid() || (ids >> config.id & 1) != 0) {
+      return refuse("a configuration of QUIC connection ids cannot be");
+    }
+    ids |= 1u << config.id;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> validate(const ServiceSpec& service) {
   if (!is_name(service.name)) {
     return refuse(fmt::format("a service's name is not {}", kNameRule));
@@ -93,17 +131,28 @@ Result<void> validate(const ServiceSpec& service) {
   const auto refuse_with = [&](std::string why) {
     return refuse(fmt::format("service {}: {}", service.name, why));
   };
-  if (!is_unicast_v4(service.address)) {
-    return refuse_with(service.address.to_string() + " is not a unicast IPv4 address");
+  const IpPrefix& address = service.address;
+  if (address.length > IpPrefix::kBits || masked(address.address, address.length) != address.address) {
+    return refuse_with("its address has bits beyond its length");
   }
-  if (service.protocol != Protocol::kTcp && service.protocol != Protocol::kUdp) {
-    return refuse_with(fmt::format("protocol {} is neither TCP nor UDP", static_cast<int>(service.protocol)));
+  if (!is_unicast(address.address) && !(address.address.is_unspecified() && !address.is_single())) {
+    return refuse_with(address.to_short_string() + " is not a unicast address");
   }
-  if (service.port == 0) {
-    return refuse_with("port 0 is not in 1..65535");
+  if (service.protocol != Protocol::kTcp && service.protocol != Protocol::kUdp &&
+      service.protocol != Protocol::kAny) {
+    return refuse_with(fmt::format("protocol {} is not TCP, UDP or any", static_cast<int>(service.protocol)));
   }
-  if (service.forward > ForwardMode::kL2) {
+  if (service.port.last < service.port.first || (service.port.first == 0 && !service.port.is_any())) {
+    return refuse_with("its ports are not in 1..65535");
+  }
+  if (service.forward > kLastForwardMode) {
     return refuse_with(fmt::format("forward mode {} is not known", static_cast<int>(service.forward)));
+  }
+  if (auto valid = validate(service.options); !valid) {
+    return refuse_with(valid.error().message);
+  }
+  if (service.forward == ForwardMode::kNat && (!service.track_flows || service.protocol == Protocol::kAny)) {
+    return refuse_with("nat needs flows of TCP or UDP");
   }
   for (const Duration timeout :
        {service.opening_timeout, service.established_timeout, service.closing_timeout, service.udp_timeout}) {

@@ -137,7 +137,7 @@ TEST_P(SteerProgram, SteersLaterFragmentsOnlyWhereToldTo) {
   EXPECT_FALSE(steers(steering, later_fragment(f().service)));
   EXPECT_EQ(verdict(steering, first_fragment(f().service, 53)), Why::kService);
   EXPECT_FALSE(steers(steering, first_fragment(f().service, 54)));
-  wanted.fragments = {IpPrefix::of(ip(f().service))};
+  wanted.fragments = {IpPrefix(ip(f().service))};
   ASSERT_TRUE(steering.sync(wanted));
   EXPECT_EQ(verdict(steering, later_fragment(f().service)), Why::kFragment);
   EXPECT_FALSE(steers(steering, later_fragment(f().host)));
@@ -179,7 +179,7 @@ TEST_P(SteerProgram, SteersEchoRequestsWhereToldTo) {
   };
   ASSERT_TRUE(steering.sync({.packets = {all_of(f().near)}}));
   EXPECT_FALSE(steers(steering, ping(f().service)));
-  ASSERT_TRUE(steering.sync({.echoes = {IpPrefix::of(ip(f().service))}}));
+  ASSERT_TRUE(steering.sync({.echoes = {IpPrefix(ip(f().service))}}));
   EXPECT_EQ(verdict(steering, ping(f().service)), Why::kEcho);
   EXPECT_FALSE(steers(steering, ping(f().host)));
   const uint8_t other_echo = f().echo == 8 ? 128 : 8;
@@ -194,7 +194,7 @@ TEST_P(SteerProgram, SteersErrorsAboutOurTunnels) {
     return error(type, sent_by(source, protocol, Frame(8, 1)), destination);
   };
   EXPECT_FALSE(steers(steering, about(4, f().service, f().service)));
-  ASSERT_TRUE(steering.sync({.tunnel_errors = {IpPrefix::of(ip(f().service))}}));
+  ASSERT_TRUE(steering.sync({.tunnel_errors = {IpPrefix(ip(f().service))}}));
   for (int protocol = 0; protocol < 256; ++protocol) {
     const bool tunnel = protocol == 4 || protocol == 41 || protocol == 47 || protocol == 17;
     EXPECT_EQ(verdict(steering, about(static_cast<uint8_t>(protocol), f().service, f().service)) ==
@@ -284,7 +284,7 @@ TEST_P(SteerProgram, PassesEveryTruncation) {
   const SteerWanted wanted{.packets = {all_of(f().near)},
                            .fragments = {prefix(f().near)},
                            .echoes = {prefix(f().near)},
-                           .tunnel_errors = {IpPrefix::of(ip(f().host))},
+                           .tunnel_errors = {IpPrefix(ip(f().host))},
                            .vlans = {{5, 6}}};
   ASSERT_TRUE(steering.sync(wanted));
   const Frame plain = packet(ip(f().client), ip(f().service), 6, ports(1000, 80));

@@ -95,7 +95,7 @@ TEST(SteerTables, RefusesMoreEntriesThanFit) {
   for (uint32_t i = 0; i <= MAGLB_STEER_MAX_SERVICES; ++i) {
     const std::array<uint8_t, 4> address = {10, static_cast<uint8_t>(i >> 16), static_cast<uint8_t>(i >> 8),
                                             static_cast<uint8_t>(i)};
-    wanted.packets.insert({IpPrefix::of(IpAddress::v4(address)), Protocol::kTcp, 80, 80});
+    wanted.packets.insert({IpPrefix(IpAddress::v4(address)), Protocol::kTcp, 80, 80});
   }
   EXPECT_EQ(compile(wanted).error().message, "steering 131073 ports of addresses: 131072 fit");
   wanted.packets.erase(wanted.packets.begin());

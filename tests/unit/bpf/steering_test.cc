@@ -17,9 +17,9 @@ TEST_F(SteeringTest, SyncLeavesExactlyWhatIsWanted) {
   SteerWanted wanted;
   for (uint16_t port = 1; port <= 500; ++port) {
     wanted.packets.insert(rule("198.51.100.1", Protocol::kTcp, port));
-    wanted.packets.insert({IpPrefix::of(IpAddress::v4({10, 0, 1, static_cast<uint8_t>(port)})),
-                           Protocol::kAny, port, static_cast<uint16_t>(port + 1)});
-    wanted.echoes.insert(IpPrefix::of(IpAddress::v4({10, 0, 2, static_cast<uint8_t>(port)})));
+    wanted.packets.insert({IpPrefix(IpAddress::v4({10, 0, 1, static_cast<uint8_t>(port)})), Protocol::kAny,
+                           port, static_cast<uint16_t>(port + 1)});
+    wanted.echoes.insert(IpPrefix(IpAddress::v4({10, 0, 2, static_cast<uint8_t>(port)})));
   }
   wanted.vlans = {{1, 0}, {2, 3}};
   ASSERT_TRUE(steering.sync(wanted));
@@ -40,7 +40,7 @@ TEST_F(SteeringTest, HoldsAsManyServicesAsThereCanBe) {
   SteerWanted wanted;
   for (uint32_t i = 0; i < kServices; ++i) {
     const auto high = static_cast<uint8_t>(i >> 8);
-    const IpPrefix address = IpPrefix::of(IpAddress::v4({10, 0, high, static_cast<uint8_t>(i)}));
+    const IpPrefix address = IpPrefix(IpAddress::v4({10, 0, high, static_cast<uint8_t>(i)}));
     wanted.packets.insert({address, Protocol::kTcp, 80, 80});
     wanted.packets.insert({address, Protocol::kUdp, 5000, 5009});
     wanted.fragments.insert(address);

@@ -149,8 +149,8 @@ void expect_same_path(Isa isa) {
   }
   expect_same_counters(baseline.counters(), other.counters());
   for (const DropReason reason :
-       {DropReason::kTruncated, DropReason::kBadIpHeader, DropReason::kBadL4Header, DropReason::kFragment,
-        DropReason::kLoop, DropReason::kNoBackend, DropReason::kTooBig}) {
+       {DropReason::kTruncated, DropReason::kBadIpHeader, DropReason::kBadL4Header,
+        DropReason::kFragmentLimit, DropReason::kLoop, DropReason::kNoBackend, DropReason::kTooBig}) {
     EXPECT_GT(baseline.dropped(reason), 0u) << name_of(reason) << " was not reached";
   }
   EXPECT_GT(baseline.counters().sent.value(), 10'000u);

@@ -104,7 +104,13 @@ TEST(Rewrite, WritesEveryOuterHeaderByteForByte) {
     ASSERT_EQ(out.frame.size(), in.size() - 4 + c.outer.size());
     EXPECT_EQ(part(out.frame, 0, 12), (Bytes{2, 1, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0xbb}));
     EXPECT_EQ(part(out.frame, 12, 2), c.ethernet_type);
-    EXPECT_EQ(part(out.frame, 14, c.outer.size()), c.outer);
+    Bytes outer = part(out.frame, 14, c.outer.size());
+    if (outer.size() == 40) {  // the flow label is the flow's own, and never 0
+      EXPECT_NE(Bytes({static_cast<uint8_t>(outer[1] & 0xf), outer[2], outer[3]}), (Bytes{0, 0, 0}));
+      outer[1] &= 0xf0;
+      outer[2] = outer[3] = 0;
+    }
+    EXPECT_EQ(outer, c.outer);
     EXPECT_EQ(part(out.frame, 14 + c.outer.size(), in.size() - 18), part(in, 14, in.size() - 18));
     if (c.outer.size() == 20) {
       EXPECT_EQ(checksum_of(c.outer.data(), 20), 0) << "the expectation itself";
@@ -127,23 +133,6 @@ TEST(Rewrite, ReaddressesIpv6ForL2AndNothingElse) {
   ASSERT_EQ(out.verdict, Verdict::kSend);
   EXPECT_EQ(part(out.frame, 0, 14), (Bytes{2, 1, 0, 0, 0, 2, 2, 0, 0, 0, 0, 0xbb, 0x86, 0xdd}));
   EXPECT_EQ(part(out.frame, 14, in.size() - 14), part(in, 14, in.size() - 14));
-}
-
-TEST(Rewrite, DropsIpv6ThatIsTooBig) {
-  for (const TunnelCase& c : kTunnelCases) {
-    Rig rig;
-    rig.addresses[0] = IpAddress::parse(c.backend).value();
-    rig.publish();
-    const bool is_v6 = std::string(c.from).find(':') != std::string::npos;
-    const size_t fits = 1500 - c.outer.size() - (is_v6 ? 60 : 40);
-    const auto frame = [&](size_t payload) {
-      return Frame().from(c.from, 1).to(c.to, 80).tcp("A").payload(payload).bytes();
-    };
-    EXPECT_EQ(rig.run(frame(fits)).verdict, Verdict::kSend) << c.name;
-    EXPECT_EQ(rig.run(frame(fits + 1)).verdict, Verdict::kDrop) << c.name;
-    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 1u);
-    EXPECT_EQ(rig.counters().originated.value(), 0u);
-  }
 }
 
 TEST(Rewrite, CountsOuterIdsWhereDontFragmentIsClear) {
@@ -180,99 +169,6 @@ TEST(Rewrite, AnswersFromTheMacItWasSentToWhereAnyMacIsTaken) {
   rig.ports[0].any_mac = rig.ports[1].any_mac = true;
   const auto out = rig.run(web_l2().to_mac({2, 7, 7, 7, 7, 7}).bytes());
   EXPECT_EQ(part(out.frame, 6, 6), (Bytes{2, 7, 7, 7, 7, 7}));
-}
-
-TEST(Rewrite, TheLargestPacketThatFitsIsSentAndTheNextIsNot) {
-  for (const bool tunnel : {true, false}) {
-    Rig rig;
-    const size_t fits = (tunnel ? 1480 : 1500) - 40;
-    EXPECT_EQ(rig.run((tunnel ? web() : web_l2()).payload(fits).dont_fragment().bytes()).out_port, 1);
-    const auto answered = rig.run((tunnel ? web() : web_l2()).payload(fits + 1).dont_fragment().bytes());
-    EXPECT_EQ(answered.out_port, 0);
-    EXPECT_EQ(read16(answered.frame, 40), tunnel ? 1480 : 1500);
-    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 1u);
-    EXPECT_EQ(rig.run((tunnel ? web() : web_l2()).payload(fits + 1).bytes()).verdict, Verdict::kDrop);
-    EXPECT_EQ(rig.dropped(DropReason::kTooBig), 2u);
-    EXPECT_EQ(rig.counters().originated.value(), 1u);
-    EXPECT_TRUE(rig.counters_add_up());
-  }
-}
-
-TEST(Rewrite, TellsTheSenderWhatWouldFit) {
-  Rig rig;
-  const Bytes in = web().payload(1460).dont_fragment().bytes();
-  const auto out = rig.run(in);
-  ASSERT_EQ(out.verdict, Verdict::kSend);
-  ASSERT_EQ(out.frame.size(), 14u + 576);
-  EXPECT_EQ(part(out.frame, 0, 12), (Bytes{2, 0, 0, 0, 0, 0xcc, 2, 0, 0, 0, 0, 0xaa}));
-  EXPECT_EQ(read16(out.frame, 16), 576);
-  EXPECT_EQ(read16(out.frame, 18) != 0 || (read16(out.frame, 20) & 0x4000) != 0, true) << "RFC 6864, 4.1";
-  EXPECT_EQ(out.frame[23], 1);
-  EXPECT_EQ(checksum_of(out.frame.data() + 14, 20), 0);
-  EXPECT_EQ(part(out.frame, 26, 8), (Bytes{198, 51, 100, 1, 192, 0, 2, 1}));
-  EXPECT_EQ(out.frame[34], 3);
-  EXPECT_EQ(out.frame[35], 4);
-  EXPECT_EQ(checksum_of(out.frame.data() + 34, 556), 0);
-  EXPECT_EQ(read16(out.frame, 38), 0);
-  EXPECT_EQ(read16(out.frame, 40), 1480);
-  EXPECT_EQ(part(out.frame, 42, 548), part(in, 14, 548));
-}
-
-TEST(Rewrite, QuotesWhatThereIsRoomFor) {
-  Rig rig;
-  rig.ports[1].mtu = 80;
-  for (const size_t payload : {21u, 40u, 500u, 560u}) {
-    for (const uint16_t tailroom : {0, 10, 600}) {
-      const Bytes in = web().payload(payload).dont_fragment().bytes();
-      const auto out = rig.run(in, 0, 0, tailroom);
-      ASSERT_EQ(out.verdict, Verdict::kSend);
-      const size_t quoted = std::min<size_t>({548, payload + 40, in.size() + tailroom - 14 - 28});
-      EXPECT_EQ(out.frame.size(), 14 + 28 + quoted);
-      EXPECT_GE(quoted, 28u) << "the header and 8 bytes at least (RFC 792)";
-      EXPECT_EQ(part(out.frame, 42, quoted), part(in, 14, quoted));
-      EXPECT_EQ(checksum_of(out.frame.data() + 34, out.frame.size() - 34), 0);
-    }
-  }
-}
-
-TEST(Rewrite, AnswersNobodyWhoIsNoSingleHost) {
-  for (const char* source : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "240.0.0.1"}) {
-    Rig rig;
-    const auto out = rig.run(web().from(source, 1).payload(1480).dont_fragment().bytes());
-    EXPECT_EQ(out.verdict, Verdict::kDrop) << source;
-  }
-  Rig rig;
-  const auto out = rig.run(web().from_mac({3, 0, 0, 0, 0, 1}).payload(1480).dont_fragment().bytes());
-  EXPECT_EQ(out.verdict, Verdict::kDrop);
-  EXPECT_TRUE(rig.counters_add_up());
-}
-
-TEST(Rewrite, BoundsTheRateOfItsErrors) {
-  Rig rig;
-  const Bytes in = web().payload(1480).dont_fragment().bytes();
-  for (int i = 0; i < 60; ++i) {
-    rig.run(in);
-  }
-  EXPECT_EQ(rig.counters().originated.value(), 50u);
-  EXPECT_EQ(rig.events(Event::kIcmpSuppressed), 10u);
-  rig.now += std::chrono::milliseconds(10);
-  EXPECT_EQ(rig.run(in).verdict, Verdict::kSend);
-  EXPECT_EQ(rig.run(in).verdict, Verdict::kDrop);
-  EXPECT_TRUE(rig.counters_add_up());
-}
-
-TEST(Rewrite, AFloodFromOneSourceLeavesTheOthersTheirErrors) {
-  Rig rig;
-  for (int i = 0; i < 10000; ++i) {
-    rig.run(web().from("192.0.2.66", 1).payload(1480).dont_fragment().bytes());
-  }
-  const uint64_t answered = rig.counters().originated.value();
-  // Of 100 others fewer than one shares a bucket with it, on average.
-  for (int i = 0; i < 100; ++i) {
-    rig.run(web().from("203.0.113." + std::to_string(i + 1), 1).payload(1480).dont_fragment().bytes());
-  }
-  EXPECT_GE(rig.counters().originated.value() - answered, 90u);
-  EXPECT_TRUE(rig.counters_add_up());
 }
 
 TEST(Rewrite, DropsWhatItCannotSend) {

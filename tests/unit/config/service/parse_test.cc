@@ -122,7 +122,8 @@ services:
             "maglb.yaml:2:7: seed: expected a number in 0..18446744073709551615, not 'x'\n"
             "maglb.yaml:5:17: pool p: table_size: expected a prime: 10 is not, the next one is 11\n"
             "maglb.yaml:6:45: pool p: backend a: unknown key 'wieght': did you mean 'weight'?\n"
-            "maglb.yaml:8:59: service s: port: 0 is not in 1..65535\n"
+            "maglb.yaml:8:59: service s: port: expected a port in 1..65535, a range like 8000-8999, or any, "
+            "not '0'\n"
             "maglb.yaml:8:68: service s: pool: there is no pool 'q'");
 }
 

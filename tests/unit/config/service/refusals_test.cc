@@ -23,6 +23,7 @@ std::ostream& operator<<(std::ostream& out, const Refusal& refusal) {
 #define POOL "version: 1\npools: {p: {backends: [{name: a, address: 10.0.0.1}]}}\n"
 
 constexpr Refusal kRefusals[] = {
+#include "tests/unit/config/service/option_refusals.inc"
 #include "tests/unit/config/service/refusals.inc"
 };
 

@@ -26,7 +26,7 @@ class Generator {
       config.pools.push_back(pool(i));
     }
     for (uint32_t i = 0; !config.pools.empty() && i < below(6); ++i) {
-      config.services.push_back(service(i, config.pools[below(pools)].name));
+      config.services.push_back(service(i, config.pools[below(pools)]));
     }
     return config;
   }
@@ -54,24 +54,140 @@ class Generator {
       pool.health.host = below(2) == 0 ? "" : "example.org:8080";
       pool.health.status_high = static_cast<uint16_t>(200 + below(300));
     }
+    const bool v6 = below(3) == 0;
     for (uint32_t i = 0; i < below(10); ++i) {
-      pool.backends.push_back({name(i),
-                               IpAddress::v4({10, static_cast<uint8_t>(number), 0, static_cast<uint8_t>(i)}),
-                               below(10001), static_cast<AdminState>(below(3))});
+      pool.backends.push_back({name(i), backend_address(v6, number, i), below(10001),
+                               static_cast<AdminState>(below(3)), server_ids(i)});
     }
     return pool;
   }
 
-  ServiceEntry service(uint32_t number, const std::string& pool) {
+  static IpAddress backend_address(bool v6, uint32_t pool, uint32_t i) {
+    const auto last = static_cast<uint8_t>(i);
+    const auto third = static_cast<uint8_t>(pool);
+    return v6 ? IpAddress{{0x20, 1, 0xd, 0xb8, 0, 0xa, 0, third, 0, 0, 0, 0, 0, 0, 0, last}}
+              : IpAddress::v4({10, third, 0, last});
+  }
+
+  // No other backend of the pool has them: the first octet is the backend's.
+  std::vector<std::string> server_ids(uint32_t backend) {
+    std::vector<std::string> ids;
+    for (size_t length = 1 + below(15); below(2) == 0 && length <= kLongestServerId; length += 1 + below(4)) {
+      std::string id(length, '\0');
+      for (char& octet : id) {
+        octet = static_cast<char>(random_());
+      }
+      id[0] = static_cast<char>(backend);
+      ids.push_back(id);
+    }
+    return ids;
+  }
+
+  // 198.51.NUMBER.0/24 and 2001:db8:NUMBER::/48 hold nothing of another service.
+  IpPrefix service_prefix(bool v6, uint32_t number) {
+    const auto third = static_cast<uint8_t>(number);
+    IpAddress address = IpAddress::v4({198, 51, third, static_cast<uint8_t>(random_())});
+    if (v6) {
+      address = IpAddress{{0x20, 1, 0xd, 0xb8, 1, third}};
+      store_le(&address.bytes[8], random_());
+    }
+    const uint32_t least = v6 ? 48 : 120;
+    const auto length =
+        static_cast<uint8_t>(below(2) == 0 ? IpPrefix::kBits : least + below(IpPrefix::kBits - least + 1));
+    return {masked(address, length), length};
+  }
+
+  PortRange ports() {
+    const auto first = static_cast<uint16_t>(1 + below(65535));
+    switch (below(3)) {
+      case 0:
+        return PortRange();
+      case 1:
+        return {first, static_cast<uint16_t>(first + below(65536u - first))};
+      default:
+        return first;
+    }
+  }
+
+  std::vector<IpPrefix> sources() {
+    std::vector<IpPrefix> prefixes;
+    for (uint32_t count = below(3) == 0 ? below(4) : 0; count > 0; --count) {
+      IpAddress address = IpAddress::v4({static_cast<uint8_t>(random_()), 0, 2, 1});
+      const bool v6 = below(2) == 0;
+      if (v6) {
+        store_le(address.bytes.data(), random_());
+      }
+      const uint32_t least = v6 ? 0 : 96;
+      const auto length = static_cast<uint8_t>(least + below(IpPrefix::kBits - least + 1));
+      prefixes.push_back({masked(address, length), length});
+    }
+    return prefixes;
+  }
+
+  std::vector<QuicLbConfig> quic(const PoolConfig& pool) {
+    std::vector<QuicLbConfig> configs;
+    for (const BackendConfig& backend : pool.backends) {
+      for (const std::string& id : backend.server_ids) {
+        const auto length = static_cast<uint8_t>(id.size());
+        const auto nonce =
+            static_cast<uint8_t>(kLeastQuicNonce + below(20u - 1 - length - kLeastQuicNonce + 1));
+        if (configs.size() <= kLastQuicLbId) {
+          configs.push_back({static_cast<uint8_t>(configs.size()), length, nonce});
+        }
+      }
+    }
+    return configs;
+  }
+
+  // Whatever the mode and the protocol can honour.
+  ServiceOptions options(const ServiceEntry& service, const PoolConfig& pool) {
+    ServiceOptions options;
+    const bool tcp = service.protocol == Protocol::kTcp;
+    const auto port = static_cast<uint16_t>(1 + below(65535));
+    switch (service.forward) {
+      case ForwardMode::kGue:
+        options.gue_port = port;
+        options.udp_checksum = below(2) == 0;
+        break;
+      case ForwardMode::kGre:
+        options.gre_key = below(2) == 0 ? std::optional(static_cast<uint32_t>(random_())) : std::nullopt;
+        break;
+      case ForwardMode::kNat:
+        options.backend_port = below(2) == 0 ? port : uint16_t{0};
+        options.proxy_protocol = tcp && below(2) == 0;
+        break;
+      default:
+        break;
+    }
+    if (is_tunnel(service.forward)) {
+      options.oversize = static_cast<Oversize>(below(2));
+    }
+    if (service.protocol != Protocol::kUdp) {
+      options.mss = below(2) == 0 ? static_cast<uint16_t>(kMinMss + below(60000)) : uint16_t{0};
+    } else if (service.forward != ForwardMode::kNat && below(2) == 0) {
+      options.quic = quic(pool);
+    }
+    options.forward_ping = service.forward != ForwardMode::kNat && below(2) == 0;
+    options.source_allow = sources();
+    options.source_deny = sources();
+    return options;
+  }
+
+  ServiceEntry service(uint32_t number, const PoolConfig& pool) {
     ServiceEntry service;
     service.name = name(number);
-    service.address = IpAddress::v4({198, 51, 100, static_cast<uint8_t>(1 + number)});
-    service.protocol = below(2) == 0 ? Protocol::kTcp : Protocol::kUdp;
-    service.port = static_cast<uint16_t>(1 + below(65535));
-    service.pool = pool;
-    service.forward = static_cast<ForwardMode>(below(2));
-    service.flow = below(2) == 0;
-    service.on_failure = service.flow ? static_cast<OnFailure>(below(2)) : OnFailure::kReschedule;
+    service.forward = static_cast<ForwardMode>(below(5));
+    const bool nat = service.forward == ForwardMode::kNat;
+    const bool pool_v6 = !pool.backends.empty() && !pool.backends[0].address.is_v4();
+    service.address = service_prefix(nat ? pool_v6 : below(2) == 0, number);
+    constexpr Protocol kProtocols[] = {Protocol::kTcp, Protocol::kUdp, Protocol::kAny};
+    service.protocol = kProtocols[below(nat ? 2 : 3)];
+    service.port = ports();
+    service.pool = pool.name;
+    service.flow = nat || below(2) == 0;
+    service.options = options(service, pool);
+    const bool has_connections = service.flow && service.protocol != Protocol::kUdp;
+    service.on_failure = has_connections ? static_cast<OnFailure>(below(2)) : OnFailure::kReschedule;
     if (below(2) == 0) {
       service.timeouts = {milliseconds(100, 100000), milliseconds(100, 1000000), milliseconds(100, 100000),
                           milliseconds(100, 100000)};

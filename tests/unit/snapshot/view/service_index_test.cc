@@ -69,7 +69,7 @@ ServiceIndex index_of(const Model& model) {
   for (const auto& [identity, id] : model) {
     ServiceView view;
     view.id = id;
-    services.push_back({std::get<0>(identity), std::get<1>(identity), Be16(std::get<2>(identity)), view});
+    services.push_back({std::get<0>(identity), std::get<1>(identity), std::get<2>(identity), view});
   }
   return ServiceIndex(services, std::pmr::get_default_resource());
 }
@@ -85,7 +85,7 @@ void expect_as_model(const ServiceIndex& index, const Model& model, const Identi
   const auto expected = model.find(identity);
   const ServiceView* const found = index.find(flow);
   ASSERT_EQ(found != nullptr, expected != model.end());
-  ASSERT_EQ(index.find(address, protocol, Be16(port)), found);
+  ASSERT_EQ(index.find_exact(flow), found);
   if (found != nullptr) {
     ASSERT_EQ(found->id, expected->second);
   }
@@ -123,8 +123,10 @@ TEST(ServiceIndex, HasNoServiceWhereNothingIsAsked) {
       model.emplace(world.any(), 1);
     }
     const ServiceIndex index = index_of(model);
-    EXPECT_EQ(index.find(IpAddress{}, Protocol::kAny, Be16(0)), nullptr);
-    EXPECT_EQ(index.find(IpAddress{}, Protocol::kTcp, Be16(0)), nullptr);
+    FlowKey nothing;
+    EXPECT_EQ(index.find(nothing), nullptr);
+    nothing.protocol = Protocol::kTcp;
+    EXPECT_EQ(index.find(nothing), nullptr);
     EXPECT_FALSE(index.has_address(IpAddress{}));
   }
 }
