@@ -1,10 +1,12 @@
 """Fixtures: one lab for the session, fresh daemons for every test, the counter equation after each."""
 
+import contextlib
 import os
 
 import pytest
 
 from daemons import Daemons
+from far import far_client
 from lab import Lab
 
 
@@ -21,11 +23,28 @@ def lab():
 def daemons(lab, request):
     """The daemons, ready. @pytest.mark.daemons(workers=2, document=f) changes how they start."""
     marker = request.node.get_closest_marker("daemons")
-    options = dict(marker.kwargs) if marker else {}
-    document = options.pop("document", None)
+    with run_daemons(lab, request.node, **(marker.kwargs if marker else {})) as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def shared_daemons(lab, request):
+    """As daemons, for all tests of a module that defines daemons_options: tests that change nothing."""
+    with run_daemons(lab, request.node, **request.module.daemons_options) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def far(lab):
+    # Once: with new ones, of other MAC addresses, its neighbours would look for the old ones for a while.
+    with far_client(lab) as name:
+        yield name
+
+
+@contextlib.contextmanager
+def run_daemons(lab, node, document=None, **options):
     lab.mend_all()
     one = Daemons(lab, document=document(lab) if document else None, **options)
-    request.node.maglb_daemons = one
     try:
         one.start()
         yield one
@@ -34,7 +53,7 @@ def daemons(lab, request):
         codes = one.stop()
         assert all(code == 0 for code in codes.values()), f"the daemons did not end well: {codes}"
     except BaseException:
-        request.node.add_report_section("teardown", "maglb", logs_of(one))
+        node.add_report_section("teardown", "maglb", logs_of(one))
         raise
     finally:
         one.stop()
@@ -58,7 +77,8 @@ def logs_of(daemons):
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     report = (yield).get_result()
-    daemons = getattr(item, "maglb_daemons", None)
+    used = getattr(item, "funcargs", {})
+    daemons = used.get("daemons") or used.get("shared_daemons")
     if report.failed and report.when == "call" and daemons is not None:
         report.sections.append(("maglb", logs_of(daemons)))
 

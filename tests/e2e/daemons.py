@@ -10,7 +10,7 @@ import tempfile
 
 import yaml
 
-from support import CommandFailed, DNS, WEB, program, wait_until
+from support import BALANCER, BALANCER6, CommandFailed, DNS, WEB, program, wait_until
 
 
 def service_document(lab, weights=None, **pool):
@@ -36,13 +36,24 @@ def service_document(lab, weights=None, **pool):
     }
 
 
+def pools_of_both_families(lab, **health):
+    """Pools of all servers by their addresses of either family: web and web6. Not probed unless asked."""
+    return {
+        pool: {
+            "health": health or {"type": "none"},
+            "backends": [{"name": server, "address": lab.address_of(server, family)} for server in lab.servers],
+        }
+        for pool, family in (("web", 4), ("web6", 6))
+    }
+
+
 def machine_document(workers):
     """A dataplane.yaml for the lab: no hugepages, one AF_XDP port, `workers` workers; core 0 last."""
     return {
         "cores": {"main": 0, "workers": [(k + 1) % os.cpu_count() for k in range(workers)]},
         "memory": {"hugepages": False},
         "flow_table": {"entries": 1 << 18},
-        "tunnel_source": {"ipv4": "10.0.0.2"},
+        "tunnel_source": {"ipv4": BALANCER, "ipv6": BALANCER6},
         "ports": [{"name": "uplink", "device": "net_af_xdp0,iface=lb0", "mtu": 1500}],
     }
 
@@ -50,7 +61,7 @@ def machine_document(workers):
 class Daemons:
     """Both daemons in the lab's balancer, with files of their own in a directory of their own."""
 
-    def __init__(self, lab, document=None, workers=1):
+    def __init__(self, lab, document=None, workers=1, machine=None):
         self.lab = lab
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix=f"{lab.prefix}-"))
         self.dataplane_socket = self.directory / "dataplane.sock"
@@ -61,7 +72,7 @@ class Daemons:
         self.processes = {}
         self.document = document or service_document(lab)
         self.write(self.document)
-        self.machine.write_text(yaml.safe_dump(machine_document(workers)))
+        self.machine.write_text(yaml.safe_dump(machine_document(workers) | (machine or {})))
 
     def write(self, document):
         """Replaces maglb.yaml. Nobody reads it until asked to."""
@@ -88,7 +99,10 @@ class Daemons:
 
     def start(self):
         for server in self.lab.servers:
-            self.lab.run(server, program("maglb-decap"), "attach", "--interface", "eth0", "--from", "10.0.0.0/24")
+            self.lab.run(
+                server, program("maglb-decap"), "attach", "--interface", "eth0",
+                "--from", "10.0.0.0/24", "--from", "2001:db8::/64",
+            )  # fmt: skip
         self.start_dataplane()
         self.start_controlplane()
         self.wait_ready()

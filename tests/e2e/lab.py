@@ -1,5 +1,6 @@
 """scripts/lab for tests: everything carries the run's prefix, so that runs go side by side."""
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -62,8 +63,32 @@ class Lab:
         done = self.run(client, "curl", "-s", "-S", "-m", str(timeout), *more, url, timeout=timeout + 10, check=check)
         return done.stdout.strip()
 
-    def address_of(self, server):
-        return f"10.0.1.{10 + int(server[1:])}"
+    def address_of(self, name, family=4):
+        """Of a server or a client."""
+        number = 10 + int(name[1:])
+        if name in self.clients:
+            return f"192.0.2.{number}" if family == 4 else f"2001:db8:c::{number}"
+        return f"10.0.1.{number}" if family == 4 else f"2001:db8:0:1::{number}"
+
+    @contextlib.contextmanager
+    def served(self, *addresses):
+        """More service addresses, on the servers' lo, for a block. A prefix is all of its addresses."""
+        def change(what):
+            for server in self.servers:
+                lines = "".join(f"route {what} local {one} dev lo\n" for one in addresses)
+                self.run(server, "ip", "-batch", "-", input=lines)
+
+        change("add")
+        try:
+            yield
+        finally:
+            change("delete")
+
+    def forget_routes(self, *names):
+        """What their kernels have learnt of MTUs."""
+        for name in names:
+            self.run(name, "ip", "route", "flush", "cache")
+            self.run(name, "ip", "-6", "route", "flush", "cache")
 
     def requests(self, server, since=0.0):
         """The server's access log: one dict a request."""

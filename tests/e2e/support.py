@@ -8,6 +8,8 @@ import pathlib
 import subprocess
 import time
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 # The full figures of a release; without it durations are short and times get tenfold slack, since a
@@ -17,10 +19,27 @@ SLACK = 1 if FULL else 10
 
 WEB = "198.51.100.1"
 DNS = "198.51.100.2"
+WEB6 = "2001:db8:f::1"
+DNS6 = "2001:db8:f::2"
+# The balancer's own: where its tunnels come from.
+BALANCER = "10.0.0.2"
+BALANCER6 = "2001:db8::2"
 
 
 def figure(full, short):
     return full if FULL else short
+
+
+# What the tests are ready for and the packet path is not, with the reason that is shown.
+NOT_YET = {}
+
+
+def needs(what):
+    return pytest.mark.skipif(what in NOT_YET, reason=NOT_YET.get(what, ""))
+
+
+def in_url(address):
+    return f"[{address}]" if ":" in address else address
 
 
 def program(name):

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from daemons import service_document
+from daemons import pools_of_both_families, service_document
 from load import Load, load, open_many
-from support import FULL, SLACK, WEB, wait_until
+from support import FULL, SLACK, WEB, WEB6, wait_until
 
 
 def probing(lab):
@@ -19,9 +19,9 @@ def probing(lab):
 FALL_SECONDS = 3 * 1.0 + (0.5 if FULL else 1.0)
 
 
-def kill_and_watch(lab, daemons, server):
+def kill_and_watch(lab, daemons, server, address=WEB):
     """Kills the server under load. Returns how long new connections still went to it."""
-    opening = Load(lab, "c2", "open", connections=0, concurrency=100, rate=100, timeout_ms=10000)
+    opening = Load(lab, "c2", "open", address=address, connections=0, concurrency=100, rate=100, timeout_ms=10000)
     try:
         wait_until("connections are made", lambda: daemons.backend(server)["effective"] == "up")
         killed = time.monotonic()
@@ -76,6 +76,34 @@ def test_a_server_that_only_hangs_is_taken_out_too(lab, daemons):
     assert seen["failed"] == 0 and "s2" not in seen["servers"]
     lab.cont("s2")
     daemons.wait_effective("s2", "up", 30)
+
+
+def probing_ipv6(lab):
+    """IPv6 from the client to the probe, no IPv4 anywhere."""
+    document = probing(lab)
+    document["pools"] = {"web": document["pools"]["web"]}
+    document["pools"]["web"]["backends"] = pools_of_both_families(lab)["web6"]["backends"]
+    document["services"] = [
+        {"name": "web", "address": WEB6, "protocol": "tcp", "port": 80, "pool": "web", "forward": "ipip"}
+    ]
+    return document
+
+
+@pytest.mark.daemons(document=probing_ipv6)
+def test_a_killed_server_drops_out_and_comes_back_over_ipv6(lab, daemons):
+    with load(lab, "c1", "hold", address=WEB6, connections=40, interval_ms=200, timeout_ms=15000) as held:
+        last = kill_and_watch(lab, daemons, "s1", WEB6)
+    assert {one["server"] for one in held.seen["held"] if one["broken"]} == {"s1"}
+    assert held.seen["moved"] == 0
+    assert last <= FALL_SECONDS + 0.1 * SLACK, f"new connections reached it {last} s after"
+
+    after = open_many(lab, 400, address=WEB6)
+    assert after["failed"] == 0 and "s1" not in after["servers"]
+
+    lab.start("s1")
+    daemons.wait_effective("s1", "up")
+    again = open_many(lab, 400, address=WEB6)
+    assert again["failed"] == 0 and again["servers"].get("s1", 0) > 0
 
 
 def test_when_every_backend_fails_the_last_table_stays_loudly(lab, daemons):

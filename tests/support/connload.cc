@@ -17,6 +17,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -50,7 +51,8 @@ double now_seconds() {
 
 struct Options {
   bool hold = false;
-  sockaddr_in to{};
+  sockaddr_storage to{};  // of either family
+  socklen_t to_length = 0;
   uint64_t connections = 0;
   uint64_t concurrency = 100;
   double rate = 0;
@@ -210,7 +212,7 @@ class Load {
     one.opened = now_seconds();
     one.deadline = one.opened + options_.timeout;
     one.state = State::kConnecting;
-    one.fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    one.fd = socket(options_.to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     ++opened_;
     ++active_;
     if (one.fd < 0) {
@@ -218,7 +220,7 @@ class Load {
     }
     const int on = 1;
     setsockopt(one.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(one.fd, reinterpret_cast<const sockaddr*>(&options_.to), sizeof options_.to) != 0 &&
+    if (connect(one.fd, reinterpret_cast<const sockaddr*>(&options_.to), options_.to_length) != 0 &&
         errno != EINPROGRESS) {
       return fail(one, std::strerror(errno));
     }
@@ -363,6 +365,20 @@ class Load {
   std::exit(2);
 }
 
+bool parse_target(const char* address, const char* port, Options& options) {
+  addrinfo wanted{};
+  wanted.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;
+  wanted.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (getaddrinfo(address, port, &wanted, &found) != 0) {
+    return false;
+  }
+  std::memcpy(&options.to, found->ai_addr, found->ai_addrlen);
+  options.to_length = found->ai_addrlen;
+  freeaddrinfo(found);
+  return true;
+}
+
 Options parse_options(int argc, char** argv) {
   const option known[] = {
       {"connections", required_argument, nullptr, 'n'}, {"concurrency", required_argument, nullptr, 'c'},
@@ -402,9 +418,7 @@ Options parse_options(int argc, char** argv) {
   }
   const std::string_view mode = argv[optind];
   options.hold = mode == "hold";
-  options.to.sin_family = AF_INET;
-  options.to.sin_port = htons(static_cast<uint16_t>(std::strtoul(argv[optind + 2], nullptr, 10)));
-  if ((mode != "hold" && mode != "open") || inet_pton(AF_INET, argv[optind + 1], &options.to.sin_addr) != 1 ||
+  if ((mode != "hold" && mode != "open") || !parse_target(argv[optind + 1], argv[optind + 2], options) ||
       (options.hold && options.connections == 0)) {
     usage();
   }

@@ -1,4 +1,4 @@
-"""Answers UDP datagrams with NAME:PAYLOAD, from the address they were sent to.
+"""Answers UDP datagrams of both families with NAME:PAYLOAD, from the address they were sent to.
 
     udp_echo.py NAME PORT [--ready FILE]
 
@@ -10,8 +10,7 @@ import pathlib
 import socket
 import struct
 
-IP_PKTINFO = 8
-
+IPV6_FREEBIND = 78  # of Linux; the module has no name for it
 
 def main():
     parser = argparse.ArgumentParser()
@@ -21,19 +20,22 @@ def main():
     arguments = parser.parse_args()
     name = arguments.name.encode()
 
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as echo:
-        echo.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        echo.bind(("0.0.0.0", arguments.port))
+    # One socket for both: IPv4 addresses are mapped ones (::ffff:192.0.2.1), in the ancillary data, too.
+    with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as echo:
+        echo.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        echo.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
+        # Answers also from addresses that are the host's by a local route only, as those of a prefix are.
+        echo.setsockopt(socket.IPPROTO_IPV6, IPV6_FREEBIND, 1)
+        echo.bind(("::", arguments.port))
         if arguments.ready:
             pathlib.Path(arguments.ready).touch()
         while True:
             payload, ancillary, _, peer = echo.recvmsg(65535, 256)
             reply_from = []
             for level, kind, data in ancillary:
-                if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO):
-                    _, _, destination = struct.unpack("=i4s4s", data[:12])
-                    info = struct.pack("=i4s4s", 0, destination, b"\0" * 4)
-                    reply_from = [(socket.IPPROTO_IP, IP_PKTINFO, info)]
+                if (level, kind) == (socket.IPPROTO_IPV6, socket.IPV6_PKTINFO):
+                    address, _ = struct.unpack("=16sI", data[:20])
+                    reply_from = [(level, kind, struct.pack("=16sI", address, 0))]
             try:
                 echo.sendmsg([name + b":" + payload], reply_from, 0, peer)
             except OSError:
