@@ -24,8 +24,11 @@ BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 LIBRARIES_ONLY = ["-Dprograms=false", "-Dbenches=false"]
 JOBS = str(os.cpu_count() or 2)
-SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz"]
-DEFAULT = [suite for suite in SUITES if suite != "fuzz"]
+SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz-quick", "fuzz",
+          "vm"]
+QUICK_FUZZ_SECONDS = 120  # of all targets together
+# These run when asked for: fuzzing takes long, and the guest's packages are downloaded.
+DEFAULT = [suite for suite in SUITES if suite not in ("fuzz", "vm")]
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -312,27 +315,66 @@ def suite_bench(_):
     return tally
 
 
-def suite_fuzz(_):
+def fuzz_targets():
+    """The fuzz programs, built; or what went wrong on the way there."""
     problem = setup(
         BUILD_FUZZ,
         {"CC": "ccache clang-14", "CXX": "ccache clang++-14"},
         ["-Db_sanitize=address,undefined", "-Db_lundef=false", *LIBRARIES_ONLY, "-Dfuzz=true"],
-    ) or build_targets(BUILD_FUZZ)
+    )
+    if problem:
+        return [], problem
+    _, output = run(["meson", "introspect", "--targets", BUILD_FUZZ], 120)
+    targets = [
+        one for one in json.loads(output) if one["type"] == "executable" and "tests/fuzz" in one["defined_in"]
+    ]
+    programs = [pathlib.Path(one["filename"][0]) for one in targets]
+    return programs, build_targets(BUILD_FUZZ, [program.relative_to(BUILD_FUZZ) for program in programs])
+
+
+def fuzz(program, seconds):
+    corpus = BUILD_FUZZ / "corpus" / program.name
+    corpus.mkdir(parents=True, exist_ok=True)
+    seeds = ROOT / "tests/fuzz/corpus" / program.name.removesuffix("_fuzz")
+    options = [f"-max_total_time={seconds}", f"-artifact_prefix={corpus.parent}/"]
+    code, output = run([program, *options, corpus, *([seeds] if seeds.exists() else [])], seconds + 300)
+    name = f"fuzz {program.name} for {seconds} s"
+    return passed_case(name) if code == 0 else failed_case(name, output)
+
+
+def suite_fuzz(_):
+    programs, problem = fuzz_targets()
     if problem:
         return failed_case(*problem)
-    seconds = int(os.environ.get("MAGLB_FUZZ_SECONDS", "300"))
-    _, output = run(["meson", "introspect", "--targets", BUILD_FUZZ], 120)
     tally = Tally()
-    for target in json.loads(output):
-        if target["type"] == "executable" and "tests/fuzz" in target["defined_in"]:
-            corpus = BUILD_FUZZ / "corpus" / target["name"]
-            corpus.mkdir(parents=True, exist_ok=True)
-            seeds = ROOT / "tests/fuzz/corpus" / target["name"].removesuffix("_fuzz")
-            options = [f"-max_total_time={seconds}", f"-artifact_prefix={corpus.parent}/"]
-            code, output = run([target["filename"][0], *options, corpus, *([seeds] if seeds.exists() else [])], seconds + 300)
-            name = f"fuzz {target['name']} for {seconds} s"
-            tally.add(passed_case(name) if code == 0 else failed_case(name, output))
+    for program in programs:
+        tally.add(fuzz(program, int(os.environ.get("MAGLB_FUZZ_SECONDS", "300"))))
     return tally if tally.passed or tally.failed else failed_case("fuzz: no target")
+
+
+def suite_vm(arguments):
+    """A stock kernel in an emulated guest judges the tunnels."""
+    daemons = ["dataplane/maglb-dataplane", "controlplane/maglb-controlplane"]
+    tools = ["tools/maglbctl/maglbctl", "tools/maglb-decap/maglb-decap"]
+    if problem := setup_main() or build_targets(BUILD, daemons + tools):
+        return failed_case(*problem)
+    code, output = run(["/usr/bin/python3", "-B", "tests/vm/stock.py"], 900)
+    if code != 0:
+        return failed_case("the guest's packages", output)
+    say(output.rstrip())
+    return run_pytest(ROOT / "tests/vm", BUILD, arguments=arguments, timeout=720)
+
+
+def suite_fuzz_quick(_):
+    """Every target for a short while, side by side: what breaks on the first inputs is found with each run."""
+    programs, problem = fuzz_targets()
+    if problem or not programs:
+        return failed_case(*(problem or ("fuzz-quick: no target",)))
+    tally = Tally()
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for one in pool.map(lambda program: fuzz(program, QUICK_FUZZ_SECONDS // len(programs)), programs):
+            tally.add(one)
+    return tally
 
 
 def main(arguments):
@@ -350,7 +392,7 @@ def main(arguments):
     for suite in chosen:
         began = time.monotonic()
         say(f"--- {suite}")
-        tally = globals()[f"suite_{suite}"](extra)
+        tally = globals()[f"suite_{suite.replace('-', '_')}"](extra)
         if not (tally.passed or tally.failed or tally.skipped):
             tally.failed.append(f"{suite}: has no tests")
         total.add(tally)
