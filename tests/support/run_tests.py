@@ -18,17 +18,18 @@ import bench_limits
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
-# One more build finds what gcc does not: another compiler's warnings, wrong memory, undefined behaviour.
+# More builds find what the first does not: another compiler's warnings, wrong memory, undefined behaviour.
 BUILD_SANITIZERS = BUILD.with_name(BUILD.name + "-sanitizers")
+BUILD_SANITIZERS_CLANG = BUILD.with_name(BUILD.name + "-sanitizers-clang")
 BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 LIBRARIES_ONLY = ["-Dprograms=false", "-Dbenches=false"]
 JOBS = str(os.cpu_count() or 2)
-SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz-quick", "fuzz",
-          "vm"]
+SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz-quick",
+          "sanitizers-clang", "fuzz", "vm"]
 QUICK_FUZZ_SECONDS = 120  # of all targets together
-# These run when asked for: fuzzing takes long, and the guest's packages are downloaded.
-DEFAULT = [suite for suite in SUITES if suite not in ("fuzz", "vm")]
+# These run when asked for, by name or all with "full": they take long, and the guest's packages are downloaded.
+DEFAULT = [suite for suite in SUITES if suite not in ("sanitizers-clang", "fuzz", "vm")]
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -126,12 +127,9 @@ def setup_main():
     return setup(BUILD, {"CC": "ccache gcc", "CXX": "ccache g++"}, [])
 
 
-def setup_sanitizers():
-    return setup(
-        BUILD_SANITIZERS,
-        {"CC": "ccache clang-14", "CXX": "ccache clang++-14"},
-        ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", *LIBRARIES_ONLY],
-    )
+def setup_sanitizers(build, compilers):
+    options = ["-Db_sanitize=address,undefined", "-Db_lundef=false", "-Doptimization=1", *LIBRARIES_ONLY]
+    return setup(build, dict(zip(("CC", "CXX"), compilers)), options)
 
 
 def suite_of(one):
@@ -281,12 +279,20 @@ def suite_clang(_):
     return passed_case("clang builds every program")
 
 
-def suite_sanitizers(_):
-    if problem := setup_sanitizers() or build_targets(BUILD_SANITIZERS):
+def run_sanitizers(build, compilers, label):
+    if problem := setup_sanitizers(build, compilers) or build_targets(build):
         return failed_case(*problem)
-    tally = run_meson_suite(BUILD_SANITIZERS, "unit", "sanitizers: ")
-    tally.add(run_golden(BUILD_SANITIZERS, "sanitizers: "))
+    tally = run_meson_suite(build, "unit", label)
+    tally.add(run_golden(build, label))
     return tally
+
+
+def suite_sanitizers(_):
+    return run_sanitizers(BUILD_SANITIZERS, ("ccache gcc", "ccache g++"), "sanitizers: ")
+
+
+def suite_sanitizers_clang(_):
+    return run_sanitizers(BUILD_SANITIZERS_CLANG, ("ccache clang-14", "ccache clang++-14"), "sanitizers, clang: ")
 
 
 def suite_e2e(arguments):
@@ -382,11 +388,11 @@ def main(arguments):
     if "--" in arguments:
         place = arguments.index("--")
         arguments, extra = arguments[:place], arguments[place + 1 :]
-    unknown = [name for name in arguments if name not in SUITES]
+    unknown = [name for name in arguments if name not in SUITES and arguments != ["full"]]
     if unknown:
         print(f"test: no suite '{unknown[0]}'; there are {', '.join(SUITES)}", file=sys.stderr)
         return 2
-    chosen = arguments or DEFAULT
+    chosen = SUITES if arguments == ["full"] else arguments or DEFAULT
     started = time.monotonic()
     total = Tally()
     for suite in chosen:
