@@ -57,7 +57,7 @@ def test_adds_changes_and_removes_backends(api):
     {"name": "x", "address": "10.0.1.3", "weight": 1.5}, {"name": "x", "address": "10.0.1.3", "weight": 2**70},
     {"name": "x", "address": "10.0.1.3", "weight": "9"}, {"name": "x", "address": "10.0.1.3", "state": "UP"},
     {"name": "x", "address": "10.0.1.3", "colour": "red"}, {"name": 7, "address": "10.0.1.3"},
-    {"name": "x", "address": "2001:db8::1"}, {"name": "x", "address": "224.0.0.1"},
+    {"name": "x", "address": "fe80::1"}, {"name": "x", "address": "224.0.0.1"},
 ])
 def test_refuses_a_bad_backend(api, body):
     before = api.get("/v1/config", raw=True)

@@ -25,7 +25,7 @@ BROKEN = [
     ("type: none", "type: tcp, rise: 0"), ("type: none", "type: tcp, fall: -3"),
     ("type: none", "type: tcp, timeout: fast"), ("name: web1", "name: web2"), ("name: web1", "name: 'a b'"),
     ("name: web1, ", ""), ("address: 10.0.1.11", "address: 10.0.1.256"),
-    ("address: 10.0.1.11", "address: 2001:db8::1"), ("address: 10.0.1.11", "address: 10.0.1.11, weight: 10001"),
+    ("address: 10.0.1.11", "address: fe80::1"), ("address: 10.0.1.11", "address: 10.0.1.11, weight: 10001"),
     ("address: 10.0.1.11", "address: 10.0.1.11, weight: -1"),
     ("address: 10.0.1.11", "address: 10.0.1.11, state: asleep"), ("pool: web", "pool: nowhere"),
     ("port: 80", "port: 0"), ("port: 80", "port: 65536"), ("protocol: tcp", "protocol: sctp"),
