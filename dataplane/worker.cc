@@ -81,6 +81,8 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
       nat_schedule_(nat_slots(shared.nat_ports), shared.clock.hz()),
       idle_(&memory_) {
   context_.number = place.number;
+  // Pieces of two workers' packets must not have one identification at a time: they begin apart.
+  context_.next_ip_id = static_cast<uint16_t>(shared.flow_key.k0 + place.number * (0x10000 / shared.workers));
   if (shared.nat_ports != nullptr) {
     nat_.emplace(*shared.nat_ports, place.number, nat_port_key(shared.flow_key), NatTable::kDefaultQuarantine,
                  &memory_);

@@ -12,6 +12,13 @@ namespace {
 void forward_echo(Batch& batch, size_t i, const ServiceView& service, const Snapshot& snapshot,
                   WorkerContext& worker, Time now) {
   Batch::Notes& notes = batch.notes[i];
+  const ServiceExtra& extra = snapshot.services().extra(service);
+  if (worker.own_source(notes.parsed.is_v6).contains(notes.parsed.key.source)) {
+    return drop(batch, i, worker, DropReason::kLoop);
+  }
+  if (extra.has_filter && !extra.filter.allows(notes.parsed.key.source)) {
+    return drop(batch, i, worker, DropReason::kSourceDenied);
+  }
   notes.service = &service;
   notes.pool = snapshot.pool_of(service);
   notes.digest = worker.flow_hash.digest(notes.parsed.key, service.id);

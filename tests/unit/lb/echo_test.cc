@@ -96,5 +96,18 @@ TEST(Echo, ForwardedByTheTableAndNeverRemembered) {
   EXPECT_TRUE(rig.counters_add_up());
 }
 
+TEST(Echo, IsForwardedForWhomTheServiceTakesOnly) {
+  Rig rig;
+  rig.tcp_options.forward_ping = true;
+  rig.tcp_options.source_deny = {IpPrefix::parse("192.0.2.0/24").value()};
+  rig.publish();
+  EXPECT_EQ(rig.run(ping("192.0.2.1")).verdict, Verdict::kDrop);
+  EXPECT_EQ(rig.dropped(DropReason::kSourceDenied), 1u);
+  EXPECT_EQ(rig.run(ping("203.0.113.1")).verdict, Verdict::kSend);
+  EXPECT_EQ(rig.run(ping("10.0.0.2")).verdict, Verdict::kDrop);  // our own tunnel's source
+  EXPECT_EQ(rig.dropped(DropReason::kLoop), 1u);
+  EXPECT_TRUE(rig.counters_add_up());
+}
+
 }  // namespace
 }  // namespace maglb
