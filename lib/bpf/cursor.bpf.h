@@ -29,10 +29,12 @@ static __always_inline void skip(struct cursor* cursor, __u32 bytes) {
 
 // The next `bytes` bytes, a constant, or null.
 static __always_inline void* take(struct cursor* cursor, __u32 bytes) {
-  const __u32 at = cursor->at;
+  __u64 at = cursor->at;
   if (at > CURSOR_MAX || cursor->left < bytes) {
     return 0;
   }
+  // Once more for the verifier of kernel 6.1, which forgets the bound of a value that was on the stack.
+  asm volatile("%0 &= %1" : "+r"(at) : "i"(CURSOR_MAX));
   void* taken = cursor->data + at;
   if (taken + bytes > cursor->data_end) {
     return 0;

@@ -60,8 +60,8 @@ class Network(Lab):
             self.run(name, "sh", "-c", "echo 0 | tee /proc/sys/net/ipv6/conf/*/disable_ipv6 >/dev/null")
         self.run("fabric", "sysctl", "-qw", "net.ipv6.conf.all.forwarding=1")
         self.ip("fabric", "address add 2001:db8:1::1/64 dev br0 nodad", "address add 2001:db8:2::1/64 dev br1 nodad")
-        self.ip("lb", f"address add {BALANCER[6]}/64 dev lb0 nodad", "route add default via 2001:db8:1::1")
-        self.ip("c1", f"address add {CLIENT[6]}/64 dev eth0 nodad", "route add default via 2001:db8:2::1")
+        self.ip("lb", f"address add {BALANCER[6]}/64 dev lb0 nodad", "route replace default via 2001:db8:1::1")
+        self.ip("c1", f"address add {CLIENT[6]}/64 dev eth0 nodad", "route replace default via 2001:db8:2::1")
         self.ip("fabric", f"route add 2001:db8:51::/64 via {BALANCER[6]}")
 
     def set_wire_mtu(self, mtu):
