@@ -20,17 +20,17 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MAGLB_BUILD", ROOT / "build")).resolve()
 # More builds find what the first does not: another compiler's warnings, wrong memory, undefined behaviour.
 BUILD_SANITIZERS = BUILD.with_name(BUILD.name + "-sanitizers")
-BUILD_SANITIZERS_CLANG = BUILD.with_name(BUILD.name + "-sanitizers-clang")
+BUILD_SANITIZERS_GCC = BUILD.with_name(BUILD.name + "-sanitizers-gcc")
 BUILD_CLANG = BUILD.with_name(BUILD.name + "-clang")
 BUILD_FUZZ = BUILD.with_name(BUILD.name + "-fuzz")
 LIBRARIES_ONLY = ["-Dprograms=false", "-Dbenches=false"]
 QUICK_TO_BUILD = ["-Ddebug=false"]  # a fifth less; reports name functions without their lines
 JOBS = str(os.cpu_count() or 2)
 SUITES = ["checks", "unit", "golden", "programs", "clang", "sanitizers", "e2e", "bench", "fuzz-quick",
-          "sanitizers-clang", "fuzz", "vm"]
+          "sanitizers-gcc", "fuzz", "vm"]
 QUICK_FUZZ_SECONDS = 120  # of all targets together
 # These run when asked for, by name or all with "full": they take long, and the guest's packages are downloaded.
-DEFAULT = [suite for suite in SUITES if suite not in ("sanitizers-clang", "fuzz", "vm")]
+DEFAULT = [suite for suite in SUITES if suite not in ("sanitizers-gcc", "fuzz", "vm")]
 ENVIRONMENT = {
     "PYTHONDONTWRITEBYTECODE": "1",
     "ASAN_OPTIONS": "detect_stack_use_after_return=1:strict_string_checks=1",
@@ -289,11 +289,11 @@ def run_sanitizers(build, compilers, label):
 
 
 def suite_sanitizers(_):
-    return run_sanitizers(BUILD_SANITIZERS, ("ccache gcc", "ccache g++"), "sanitizers: ")
+    return run_sanitizers(BUILD_SANITIZERS, ("ccache clang-14", "ccache clang++-14"), "sanitizers: ")
 
 
-def suite_sanitizers_clang(_):
-    return run_sanitizers(BUILD_SANITIZERS_CLANG, ("ccache clang-14", "ccache clang++-14"), "sanitizers, clang: ")
+def suite_sanitizers_gcc(_):
+    return run_sanitizers(BUILD_SANITIZERS_GCC, ("ccache gcc", "ccache g++"), "sanitizers, gcc: ")
 
 
 def suite_e2e(arguments):
