@@ -48,7 +48,7 @@ class Bench {
                       is_tcp ? kTcpPort : kUdpPort, ForwardMode::kNat);
       service.options.proxy_protocol = is_tcp;
       service.options.mss = 1200;
-      rig.more_services.push_back(service);
+      rig.more.push_back(service);
     }
     rig.publish();
     rig.worker().nat = &table_;
