@@ -196,12 +196,15 @@ void nat_to_backend(Batch& batch, size_t i, const Snapshot& snapshot, WorkerCont
   if (!has_source(worker, p.parsed().is_v6)) {
     return drop(batch, i, worker, DropReason::kNoNatSource);
   }
+  Batch::Notes& notes = p.notes();
+  notes.digest = worker.flow_hash.digest(p.key(), notes.service->id);
+  if (hand_over(batch, i, worker, nat_worker_of(notes.digest, worker.workers))) {
+    return;
+  }
   const auto arrival = nat_detail::arrival_of(p);
   if (!arrival) {
     return;
   }
-  Batch::Notes& notes = p.notes();
-  notes.digest = worker.flow_hash.digest(p.key(), notes.service->id);
   const TcpFacts facts = facts_of(p, arrival->packet);
   const NatTimeouts timeouts = timeouts_of(*notes.service);
   NatSession* const session = session_of_client(p, facts, timeouts);

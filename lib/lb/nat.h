@@ -3,12 +3,14 @@
 // address. What is known of a flow is its session (lib/flow/nat_session.h), of the worker that owns the
 // session's port:
 //
-//   client's packet   on any worker: its own table has the session, or opens one for a SYN or a datagram
-//   backend's reply   to the worker that owns the port: who receives another's hands it over
+//   client's packet   to the worker that the flow's digest names, whose table has the session, or opens one
+//                     for a SYN or a datagram
+//   error about it    from the client's side: to the same worker
+//   backend's reply   to the worker that owns the port
 //
-// A client's packets so have to come to one worker, as a card that spreads flows over its queues sees to:
-// those of TCP that come to another find no session there, and are dropped. So are ICMP errors from the
-// client's side that come to another (the network's MTU towards the client is better told by `mss`).
+// Who receives another's hands it over: no session hangs on a card that always spreads alike, and the ICMP
+// errors of routers come by any queue. With several workers most packets so cross from one to another, which
+// is what a table that all may write would cost as well.
 //
 // By the state of a session's backend:
 //   up, drain                   the session goes on
@@ -35,6 +37,12 @@ namespace maglb {
 
 // Of the ports that a table chooses, made of the flows' key, and as good as another one.
 SipKey nat_port_key(const SipKey& flow_key);
+
+// The worker that has the session of a client's flow. The low half of `identity` is not looked at elsewhere
+// for where something lies.
+inline uint32_t nat_worker_of(const FlowDigest& digest, uint32_t workers) {
+  return static_cast<uint32_t>(((digest.identity & 0xffffffff) * workers) >> 32);
+}
 
 // Decides a client's packet. REQUIRES: it parsed as kFlow, and its notes name service and pool.
 void nat_to_backend(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now);

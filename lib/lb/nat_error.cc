@@ -81,6 +81,9 @@ bool take_nat_error(Batch& batch, size_t i, const Snapshot& snapshot, WorkerCont
 void nat_error_to_backend(Batch& batch, size_t i, const Snapshot& snapshot, WorkerContext& worker, Time now) {
   const Passage p{batch, i, snapshot, worker, now};
   Batch::Notes& notes = p.notes();
+  if (hand_over(batch, i, worker, nat_worker_of(notes.digest, worker.workers))) {
+    return;
+  }
   const NatSession* const session =
       worker.nat == nullptr ? nullptr : worker.nat->find(p.key(), notes.service->id, notes.digest, now);
   if (session == nullptr) {

@@ -47,11 +47,6 @@ class Forward:
         return "ipip" if self.inner == 4 else "sit"
 
 
-
-# Of every way of forwarding.
-NO_FRAGMENTS_IN = "maglb drops the fragments of a service's packets"
-NO_FRAGMENTS_OUT = "maglb drops what may be fragmented and does not fit the egress MTU"
-
 FORWARDS = [
     Forward("ipip"),
     Forward("ipip", 6, 4),

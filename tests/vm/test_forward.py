@@ -6,7 +6,7 @@ and what its sockets got must be what the client has sent, byte for byte.
 
 import pytest
 
-from forwards import FORWARDS, NO_FRAGMENTS_IN, NO_FRAGMENTS_OUT
+from forwards import FORWARDS
 from network import MTU
 from scene import running_scene
 from services import digest, pattern
@@ -69,7 +69,6 @@ def test_odd_sizes(scene):
         assert scene.client("udp", size, "df", 10) == digest(pattern(size))
 
 
-@pytest.mark.skipif(bool(NO_FRAGMENTS_OUT), reason=NO_FRAGMENTS_OUT)
 def test_full_datagram_without_df(scene):
     """The outer packet is fragmented; the guest's kernel puts it together before it opens the tunnel."""
     if scene.forward.inner == 6:
@@ -81,7 +80,6 @@ def test_full_datagram_without_df(scene):
     assert scene.backend.counters()[name] == before + 1
 
 
-@pytest.mark.skipif(bool(NO_FRAGMENTS_IN), reason=NO_FRAGMENTS_IN)
 def test_datagram_in_fragments(scene):
     """Fragments of the client's all reach the same server, whose kernel puts them together."""
     name = "IpReasmOKs" if scene.forward.inner == 4 else "Ip6ReasmOKs"

@@ -114,6 +114,18 @@ class NatPath : public ::testing::TestWithParam<bool> {
     publish();
   }
 
+  // The first from 40000 whose flow to the udp service is that worker's.
+  uint16_t port_of_worker(uint32_t number) {
+    const WorkerContext& worker = rig_->worker();
+    const uint32_t service = rig_->more.at(1).view.id;
+    for (uint16_t port = 40000;; ++port) {
+      const FlowKey key{parse(client()), parse(vip()), Be16(port), Be16(kUdpPort), Protocol::kUdp};
+      if (nat_worker_of(worker.flow_hash.digest(key, service), worker.workers) == number) {
+        return port;
+      }
+    }
+  }
+
   void publish(bool with_services = true) {
     rig_->more.clear();
     if (with_services) {
@@ -254,7 +266,7 @@ TEST_P(NatPath, WhatIsOutsideThePortsIsTheKernels) {
 
 TEST_P(NatPath, AReplyToAnotherWorkersPortIsHandedOver) {
   build(2, {1024, 65535});
-  const Seen query = sent(from_client(40000, kUdpPort).udp().bytes(), 0);
+  const Seen query = sent(from_client(port_of_worker(0), kUdpPort).udp().bytes(), 0);
   const Bytes answer = reply(query).udp().payload(8).bytes();
   const Outcome elsewhere = run(answer, 1);
   EXPECT_EQ(elsewhere.verdict, Verdict::kHandOver);
@@ -263,12 +275,40 @@ TEST_P(NatPath, AReplyToAnotherWorkersPortIsHandedOver) {
   EXPECT_EQ(rig_->counters(1).received.value(), 0u);
   const Outcome handed = rig_->run(answer, 0, 128, 0, true);
   ASSERT_EQ(handed.verdict, Verdict::kSend);
-  EXPECT_EQ(Seen(handed.frame).destination, (End{client(), 40000}));
+  EXPECT_EQ(Seen(handed.frame).destination, (End{client(), port_of_worker(0)}));
+}
+
+TEST_P(NatPath, AFlowIsOneWorkersWhateverQueueItComesBy) {
+  build(2, {1024, 65535});
+  const uint16_t port = port_of_worker(1);
+  const Bytes query = from_client(port, kUdpPort).udp().bytes();
+  const Outcome elsewhere = run(query, 0);
+  EXPECT_EQ(elsewhere.verdict, Verdict::kHandOver);
+  EXPECT_EQ(elsewhere.target, 1);
+  EXPECT_EQ(elsewhere.frame, query);
+  EXPECT_EQ(tables_[0]->size(), 0u);
+  const Outcome handed = rig_->run(query, 1, 128, 0, true);
+  ASSERT_EQ(handed.verdict, Verdict::kSend);
+  // The next comes by the right queue: it has the same session.
+  EXPECT_EQ(Seen(run(query, 1).frame).source, Seen(handed.frame).source);
+  EXPECT_EQ(tables_[1]->size(), 1u);
+}
+
+TEST_P(NatPath, FlowsAreSpreadOverTheWorkers) {
+  build(4, {1024, 65535});
+  std::array<int, 4> flows{};
+  for (uint16_t port = 10000; port < 14000; ++port) {
+    const Outcome outcome = run(from_client(port, kUdpPort).udp().bytes(), 0);
+    ++flows.at(outcome.verdict == Verdict::kHandOver ? outcome.target : 0);
+  }
+  for (const int count : flows) {
+    EXPECT_NEAR(count, 1000, 140);  // five standard deviations
+  }
 }
 
 TEST_P(NatPath, APacketIsHandedOverOnce) {
   build(2, {1024, 65535});
-  const Seen query = sent(from_client(40000, kUdpPort).udp().bytes(), 0);
+  const Seen query = sent(from_client(port_of_worker(0), kUdpPort).udp().bytes(), 0);
   EXPECT_EQ(rig_->run(reply(query).udp().bytes(), 1, 128, 0, true).verdict, Verdict::kDrop);
   EXPECT_EQ(dropped(DropReason::kNoSession, 1), 1u);
 }
