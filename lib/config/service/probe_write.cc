@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/base/hex.h"
@@ -63,16 +64,15 @@ std::string write_dns(const ProbeDns& dns, const ProbeDns& base) {
   return map.text();
 }
 
-// Printable ASCII as text, all else in hexadecimal.
-void write_octets(std::string_view key, std::string_view octets, FlowMap& out) {
+// Printable ASCII as text, all else in hexadecimal: the key and the value.
+std::pair<std::string, std::string> write_octets(std::string_view key, std::string_view octets) {
   const bool printable =
       std::all_of(octets.begin(), octets.end(), [](char c) { return c >= 0x20 && c < 0x7f; });
   if (!printable) {
-    out.add(fmt::format("{}_hex", key), '"' + to_hex(octets) + '"');
-    return;
+    return {fmt::format("{}_hex", key), '"' + to_hex(octets) + '"'};
   }
   std::string quoted = write_text(octets);
-  out.add(key, quoted[0] == '"' ? quoted : '"' + quoted + '"');
+  return {std::string(key), quoted[0] == '"' ? quoted : '"' + quoted + '"'};
 }
 
 std::string write_command(const std::vector<std::string>& command) {
@@ -124,6 +124,14 @@ std::string write_value(std::string_view key, const ProbeConfig& probe, const Pr
                                                 : probe.fall);
 }
 
+std::pair<std::string, std::string> write_entry(std::string_view key, const ProbeConfig& probe,
+                                                const ProbeConfig& base) {
+  if (key == "send" || key == "expect") {
+    return write_octets(key, key == "send" ? probe.send : probe.expect);
+  }
+  return {std::string(key), write_value(key, probe, base)};
+}
+
 // A pool's says these also when they are the defaults.
 bool is_looked_for(std::string_view key) {
   return key == "path" || key == "interval" || key == "timeout" || key == "rise" || key == "fall";
@@ -135,13 +143,8 @@ std::string write_fields(const ProbeConfig& probe, const ProbeConfig& base, bool
     if (!has_type(key.types, probe.type) || !is_said) {
       continue;
     }
-    if (key.key == "send") {
-      write_octets(key.key, probe.send, out);
-    } else if (key.key == "expect") {
-      write_octets(key.key, probe.expect, out);
-    } else {
-      out.add(key.key, write_value(key.key, probe, base));
-    }
+    const auto [written_key, value] = write_entry(key.key, probe, base);
+    out.add(written_key, value);
   }
   return out.text();
 }
@@ -158,6 +161,16 @@ std::string write_own_probe(const ProbeConfig& probe, const ProbeConfig& of_pool
   FlowMap map;
   map.add_if(probe.type != of_pool.type, "type", to_string(probe.type));
   return write_fields(probe, inherit_probe(of_pool, probe.type), false, map);
+}
+
+std::vector<std::pair<std::string, std::string>> probe_values(const ProbeConfig& probe) {
+  std::vector<std::pair<std::string, std::string>> values = {{"type", std::string(to_string(probe.type))}};
+  for (const ProbeKey& key : probe_keys()) {
+    if (has_type(key.types, probe.type)) {
+      values.push_back(write_entry(key.key, probe, default_probe(probe.type)));
+    }
+  }
+  return values;
 }
 
 }  // namespace maglb

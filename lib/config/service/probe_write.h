@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "lib/config/service/model.h"
 
@@ -11,5 +13,8 @@ namespace maglb {
 std::string write_probe(const ProbeConfig& probe);
 // What differs from what a backend of the pool has that says nothing: "{}" if nothing does.
 std::string write_own_probe(const ProbeConfig& probe, const ProbeConfig& of_pool);
+
+// Every key that has a meaning with the probe's type, and its value as it is written.
+std::vector<std::pair<std::string, std::string>> probe_values(const ProbeConfig& probe);
 
 }  // namespace maglb
