@@ -2,23 +2,45 @@
 // that validation can say where. A config that came from elsewhere has none.
 #pragma once
 
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/yaml/problems.h"
 
 namespace maglb {
 
-struct BackendMarks {
-  yaml::Mark self, name, address, weight, server_ids;
+// The marks of a map's values by key; of a value that is not there, that of the map.
+class FieldMarks {
+ public:
+  void start(yaml::Mark self) { self_ = self; }
+  // REQUIRES: key is a literal, or lives as long.
+  void set(std::string_view key, yaml::Mark mark) { marks_.emplace_back(key, mark); }
+  yaml::Mark self() const { return self_; }
+  yaml::Mark of(std::string_view key) const {
+    for (const auto& [known, mark] : marks_) {
+      if (known == key) {
+        return mark;
+      }
+    }
+    return self_;
+  }
+
+ private:
+  yaml::Mark self_;
+  std::vector<std::pair<std::string_view, yaml::Mark>> marks_;
 };
 
-struct ProbeMarks {
-  yaml::Mark self, port, path, host, status, interval, timeout, rise, fall;
+struct BackendMarks {
+  yaml::Mark self, name, address, weight, server_ids, max_connections;
+  FieldMarks health;
 };
 
 struct PoolMarks {
   yaml::Mark name, table_size;
-  ProbeMarks health;
+  FieldMarks fields;  // the others of the pool
+  FieldMarks health;
+  FieldMarks source;
   std::vector<BackendMarks> backends;
 };
 

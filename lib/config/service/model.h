@@ -10,16 +10,31 @@
 //      which is at most 16384. All pools' tables together have at most 100 million slots.
 //   5. Every weight is in 0..10000; durations are whole milliseconds within the bounds below, and a
 //      probe's timeout is no longer than its interval.
-//   6. Only what this version can do is in it: schedulers and forward modes of the enums here.
+//   6. Only what this version can do is in it: schedulers, probes, sources and forward modes of the enums
+//      here.
 //   7. No address is unspecified, multicast, loopback, link-local, reserved (240.0.0.0/4) or broadcast, and
 //      no service's address or prefix holds that of a backend.
-//   8. What has no meaning is not there: a probe of type none has its defaults, and so has what only
-//      http has in a tcp probe; a service has only the options that its forward mode and protocol can
-//      honour (validate.cc has the list, with the reasons).
-//   9. A pool whose probe has no port of its own is used by services that send to one port only. A pool
-//      that no service uses, and whose probe has no port, is not probed.
+//   8. What has no meaning is not there: a probe has its defaults in every field that its type has no use
+//      for (probe_keys.h has the list; a probe of type none has no others, a https probe is inside TLS), a
+//      source likewise (source_fields.cc); source_prefix belongs to source-hash, drain_end to a
+//      drain_timeout; a service has only the options that its forward mode and protocol can honour
+//      (option_faults.cc has the list, with the reasons).
+//   9. A service uses its pool, and that pool's fallback. A pool with a probe that has no port of its own,
+//      the pool's or a backend's, is used by services that send to one port only. A pool that no service
+//      uses, and whose probe has no port, is not probed.
 //  10. A server id names one backend of its pool; a service that routes by connection id has a backend to
-//      be named by each of its configurations.
+//      be named by each of its configurations, or a pool whose backends come from a source.
+//  11. Every text and list is within the bounds below. Paths of files and of commands are absolute; no text
+//      but a probe's send and expect has control characters.
+//  12. A backend's health is whole: what it does not say is the pool's, or, where the pool's type has no
+//      such field, the default. It has a port where the pool's has one and its type can.
+//  13. A probe through the tunnel is of a type over TCP or UDP, and its pool is used by one service at least
+//      and by none with forward nat.
+//  14. A fallback is another pool that has no fallback itself and none of the pool's backend addresses, and
+//      that every service of the pool could use as its own.
+//  15. Pools with a scheduler that counts (needs_flows()) or with a bound on connections are used by
+//      services with flow tracking only.
+//  16. min_healthy is no more than 100 %, and no more than the pool's backends if they are all listed.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -48,6 +63,29 @@ inline constexpr Duration kMinProbeInterval = std::chrono::milliseconds(10);
 inline constexpr Duration kMaxProbeInterval = std::chrono::hours(1);
 inline constexpr Duration kMinProbeTimeout = std::chrono::milliseconds(1);
 inline constexpr uint32_t kMaxProbeCount = 1000;  // of rise and fall
+inline constexpr Duration kMaxCoolDown = std::chrono::hours(24);
+inline constexpr size_t kMaxProbePath = 2048;
+inline constexpr size_t kMaxHostName =
+    253;  // of a DNS name (RFC 1035, 2.3.4), and of a Host header less its port
+inline constexpr size_t kMaxStatusRanges = 16;
+inline constexpr size_t kMaxProbeBody = 1024;
+inline constexpr size_t kMaxProbeOctets = 1024;  // of send and of expect
+inline constexpr size_t kMaxProbeExpect = 1024;  // of a DNS answer
+inline constexpr size_t kMaxGrpcService = 253;
+inline constexpr size_t kMaxPin = 52;  // "sha256//" and the Base64 of 32 octets
+inline constexpr size_t kMaxCommandWords = 64;
+inline constexpr size_t kMaxCommandWord = 4096;
+inline constexpr size_t kMaxCommand = 8192;  // of all words together
+inline constexpr size_t kMaxFilePath = 4096;
+inline constexpr Duration kMaxSlowStart = std::chrono::hours(1);
+inline constexpr Duration kMaxDrainTimeout = std::chrono::hours(24 * 7);
+inline constexpr uint32_t kMaxConnections = 1'000'000'000;  // that max_connections may say
+inline constexpr size_t kMaxSourceServers = 16;
+inline constexpr size_t kMaxSourceEndpoints = 16;
+inline constexpr size_t kMaxEndpoint = 300;  // characters of one
+inline constexpr size_t kMaxSourceKeyPrefix = 1024;
+inline constexpr Duration kMinSourceRefresh = std::chrono::seconds(1);
+inline constexpr Duration kMaxSourceRefresh = std::chrono::hours(24);
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
 
@@ -55,6 +93,10 @@ inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
 // every machine of a fleet; the others choose for packets that open a flow whose entry is stored, and leave
 // all else to the pool's Maglev table.
 enum class Scheduler : uint8_t { kMaglev, kSourceHash, kRoundRobin, kLeastConnections, kRandom };
+
+constexpr bool needs_flows(Scheduler scheduler) {
+  return scheduler != Scheduler::kMaglev && scheduler != Scheduler::kSourceHash;
+}
 
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <initializer_list>
+#include <optional>
 
 #include "lib/base/hex.h"
 #include "lib/config/fields.h"
 #include "lib/config/service/marks.h"
+#include "lib/config/service/pool_fields.h"
+#include "lib/config/service/probe_read.h"
+#include "lib/config/service/source_fields.h"
 #include "lib/config/service/validate.h"
 #include "lib/yaml/document.h"
 #include "lib/yaml/reader.h"
@@ -24,13 +26,8 @@ using yaml::Node;
 using yaml::Problems;
 using yaml::Word;
 
-constexpr Word<Scheduler> kSchedulers[] = {{"maglev", Scheduler::kMaglev}};
-constexpr std::string_view kLaterSchedulers[] = {"source-hash", "round-robin", "least-connections", "random"};
 constexpr Word<AdminState> kStates[] = {
     {"up", AdminState::kUp}, {"drain", AdminState::kDrain}, {"down", AdminState::kDown}};
-constexpr Word<ProbeType> kProbeTypes[] = {
-    {"none", ProbeType::kNone}, {"tcp", ProbeType::kTcp}, {"http", ProbeType::kHttp}};
-constexpr std::string_view kLaterProbeTypes[] = {"https", "http2", "h2", "grpc", "udp", "dns", "icmp"};
 constexpr Word<ForwardMode> kForwardModes[] = {{"ipip", ForwardMode::kIpip},
                                                {"gue", ForwardMode::kGue},
                                                {"gre", ForwardMode::kGre},
@@ -44,75 +41,12 @@ constexpr Word<Oversize> kOversize[] = {{"outer", Oversize::kOuter}, {"inner", O
 constexpr Word<bool> kPing[] = {{"answer", false}, {"forward", true}};
 constexpr Word<bool> kProxyProtocol[] = {{"off", false}, {"v2", true}};
 
+constexpr Word<NetworkFailure> kNetworkFailures[] = {{"hold", NetworkFailure::kHold},
+                                                     {"act", NetworkFailure::kAct}};
+
 constexpr Word<int> kVersions[] = {{"1", 1}};
 
 constexpr uint64_t kMaxPort = 65535;
-
-// "200" or "200-399".
-void read_status(const Field& field, ProbeConfig& probe) {
-  if (!field.scalar("an HTTP status")) {
-    return;
-  }
-  const std::string_view text = field.node().text;
-  const size_t dash = text.find('-');
-  const auto low = yaml::parse_integer(text.substr(0, dash));
-  const auto high = dash == std::string_view::npos ? low : yaml::parse_integer(text.substr(dash + 1));
-  if (!low || !high || *low < 100 || *high > 599 || *low > *high) {
-    field.problem(
-        fmt::format("expected an HTTP status or a range like 200-399, not {}", yaml::describe(field.node())));
-    return;
-  }
-  probe.status = {{static_cast<uint16_t>(*low), static_cast<uint16_t>(*high)}};
-}
-
-void refuse(std::initializer_list<const Field*> fields, std::string_view why) {
-  for (const Field* field : fields) {
-    if (field->present()) {
-      field->problem(why);
-    }
-  }
-}
-
-void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
-  marks.self = field.mark();
-  if (!field.present()) {
-    return;
-  }
-  MapReader map(field.node(), field.context(), field.problems());
-  map.required("type").word<ProbeType>(kProbeTypes, probe.type, kLaterProbeTypes);
-  const Field port = map.optional("port");
-  const Field path = map.optional("path");
-  const Field host = map.optional("host");
-  const Field status = map.optional("status");
-  const Field interval = map.optional("interval");
-  const Field timeout = map.optional("timeout");
-  const Field rise = map.optional("rise");
-  const Field fall = map.optional("fall");
-  map.finish();
-
-  marks = {field.mark(),    port.mark(),    path.mark(), host.mark(), status.mark(),
-           interval.mark(), timeout.mark(), rise.mark(), fall.mark()};
-  if (probe.type == ProbeType::kNone) {
-    refuse({&port, &path, &host, &status, &interval, &timeout, &rise, &fall},
-           "has no meaning with type none");
-    return;
-  }
-  port.integer(1, kMaxPort, probe.port);
-  interval.duration(kMinProbeInterval, kMaxProbeInterval, probe.interval);
-  if (!timeout.present()) {
-    probe.timeout = std::min(probe.timeout, probe.interval);
-  }
-  timeout.duration(kMinProbeTimeout, kMaxProbeInterval, probe.timeout);
-  rise.integer(1, kMaxProbeCount, probe.rise);
-  fall.integer(1, kMaxProbeCount, probe.fall);
-  if (probe.type == ProbeType::kHttp) {
-    path.string(probe.path);
-    host.string(probe.host);
-    read_status(status, probe);
-  } else {
-    refuse({&path, &host, &status}, "has a meaning with type http only");
-  }
-}
 
 // Octets as hexadecimal digits, two each: "0a01".
 void read_server_ids(const Field& field, BackendConfig& backend) {
@@ -143,9 +77,14 @@ void read_backend(const Node& node, const std::string& context, PoolConfig& pool
   map.optional("state").word<AdminState>(kStates, backend.state);
   const Field server_ids = map.optional("server_ids");
   read_server_ids(server_ids, backend);
+  const Field max_connections = map.optional("max_connections");
+  max_connections.integer(1, kMaxConnections, backend.max_connections);
+  FieldMarks health;
+  backend.health = read_own_probe(map.optional("health"), pool.health, health);
   map.finish();
   pool.backends.push_back(std::move(backend));
-  marks.backends.push_back({node.mark, name.mark(), address.mark(), weight.mark(), server_ids.mark()});
+  marks.backends.push_back({node.mark, name.mark(), address.mark(), weight.mark(), server_ids.mark(),
+                            max_connections.mark(), std::move(health)});
 }
 
 void read_pool(const Node::Key& key, const Node& node, ServiceConfig& config, ServiceConfigMarks& marks,
@@ -155,12 +94,16 @@ void read_pool(const Node::Key& key, const Node& node, ServiceConfig& config, Se
   pool.name = key.text;
   pool_marks.name = key.mark;
   MapReader map(node, is_name(key.text) ? "pool " + key.text : "pool " + yaml::quote(key.text), problems);
-  map.optional("scheduler").word<Scheduler>(kSchedulers, pool.scheduler, kLaterSchedulers);
+  pool_marks.fields.start(node.mark);
+  read_pool_fields(map, pool, pool_marks.fields);
   const Field table_size = map.optional("table_size");
   table_size.integer(kMinTableSize, kMaxPoolTableSize, pool.table_size);
   pool_marks.table_size = table_size.mark();
   read_probe(map.optional("health"), pool.health, pool_marks.health);
-  for (const Node& backend : map.required("backends").list()) {
+  const Field source = map.optional("source");
+  read_source(source, pool.source, pool_marks.source);
+  for (const Node& backend :
+       (source.present() ? map.optional("backends") : map.required("backends")).list()) {
     read_backend(backend, map.context(), pool, pool_marks, problems);
   }
   map.finish();
@@ -278,6 +221,7 @@ void read_config(const Node& root, ServiceConfig& config, ServiceConfigMarks& ma
   int version = 0;
   map.required("version").word<int>(kVersions, version);
   map.optional("seed").integer(0, UINT64_MAX, config.seed);
+  map.optional("network_failure").word<NetworkFailure>(kNetworkFailures, config.network_failure);
   FlowTimeouts timeouts;
   read_timeouts(map.optional("timeouts"), timeouts);
   const Field pools = map.optional("pools");

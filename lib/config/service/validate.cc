@@ -13,6 +13,11 @@
 #include "lib/base/prime.h"
 #include "lib/config/fields.h"
 #include "lib/config/service/option_faults.h"
+#include "lib/config/service/pool_fields.h"
+#include "lib/config/service/pool_use.h"
+#include "lib/config/service/probe_faults.h"
+#include "lib/config/service/probe_keys.h"
+#include "lib/config/service/source_fields.h"
 #include "lib/yaml/text.h"
 
 namespace maglb {
@@ -55,17 +60,6 @@ bool is_between(Duration low, Duration value, Duration high) {
   return low <= value && value <= high && value % std::chrono::milliseconds(1) == Duration(0);
 }
 
-bool is_text(const std::string& text) {
-  for (size_t i = 0; i < text.size();) {
-    const size_t length = yaml::utf8_length(std::string_view(text).substr(i));
-    if (length == 0 || static_cast<unsigned char>(text[i]) < 0x20 || text[i] == 0x7f) {
-      return false;
-    }
-    i += length;
-  }
-  return true;
-}
-
 class Validator {
  public:
   Validator(const ServiceConfig& config, const ServiceConfigMarks& marks, yaml::Problems& problems)
@@ -77,6 +71,12 @@ class Validator {
     }
     for (size_t i = 0; i < config_.services.size(); ++i) {
       check_service(config_.services[i], marks_.services[i]);
+    }
+    for (const Fault& fault : pool_use_faults(config_, marks_)) {
+      report(fault.mark, fault.key, fault.why);
+    }
+    if (config_.network_failure > NetworkFailure::kAct) {
+      report({}, "network_failure", "expected hold or act");
     }
   }
 
@@ -91,6 +91,12 @@ class Validator {
     problems_.add_if_new(mark, yaml::with_context(context, message));
   }
 
+  void report_all(const std::vector<Fault>& faults, const std::string& context) {
+    for (const Fault& fault : faults) {
+      report(fault.mark, fault.key.empty() ? context : fmt::format("{}: {}", context, fault.key), fault.why);
+    }
+  }
+
   void check_name(Mark mark, std::string_view context, const std::string& name) {
     if (!is_name(name)) {
       report(mark, context, fmt::format("expected a name of {}", kNameRule));
@@ -103,9 +109,6 @@ class Validator {
     if (!uses_.try_emplace(pool.name, Use{&pool, nullptr, false}).second) {
       report(marks.name, context, "another pool has this name");
     }
-    if (pool.scheduler != Scheduler::kMaglev) {
-      report(marks.name, context, "scheduler: expected maglev");
-    }
     check_table_size(pool, marks, context);
     slots_ += pool.table_size;
     if (slots_ > kMaxSlots && slots_ - pool.table_size <= kMaxSlots) {  // said once
@@ -113,7 +116,9 @@ class Validator {
              fmt::format("with this one the tables have {} slots together, at most {} are possible", slots_,
                          kMaxSlots));
     }
-    check_probe(pool.health, marks.health, context + ": health");
+    report_all(pool_field_faults(pool, marks.fields), context);
+    report_all(source_faults(pool.source, marks.source), context + ": source");
+    report_all(probe_faults(pool.health, marks.health), context + ": health");
     std::unordered_map<std::string_view, Mark> names;
     std::map<IpAddress, std::string_view> addresses;
     std::map<std::string, std::string_view> server_ids;
@@ -145,59 +150,6 @@ class Validator {
     }
   }
 
-  void check_probe(const ProbeConfig& probe, const ProbeMarks& marks, const std::string& context) {
-    if (probe.type == ProbeType::kNone) {
-      ProbeConfig none;
-      none.type = ProbeType::kNone;
-      if (probe != none) {
-        report(marks.self, context, "type none has no other settings");
-      }
-      return;
-    }
-    if (!is_between(kMinProbeInterval, probe.interval, kMaxProbeInterval)) {
-      report(marks.interval, context + ": interval", "expected whole milliseconds in 10ms..1h");
-    }
-    if (!is_between(kMinProbeTimeout, probe.timeout, kMaxProbeInterval)) {
-      report(marks.timeout, context + ": timeout", "expected whole milliseconds in 1ms..1h");
-    } else if (probe.timeout > probe.interval) {
-      report(marks.timeout, context + ": timeout",
-             fmt::format("{} is longer than the interval of {}: expected a probe to end before the next one",
-                         yaml::format_duration(probe.timeout), yaml::format_duration(probe.interval)));
-    }
-    for (const auto& [count, mark, key] :
-         {std::tuple{probe.rise, marks.rise, "rise"}, std::tuple{probe.fall, marks.fall, "fall"}}) {
-      if (count < 1 || count > kMaxProbeCount) {
-        report(mark, fmt::format("{}: {}", context, key),
-               fmt::format("{} is not in 1..{}", count, kMaxProbeCount));
-      }
-    }
-    check_http(probe, marks, context);
-  }
-
-  void check_http(const ProbeConfig& probe, const ProbeMarks& marks, const std::string& context) {
-    const ProbeConfig defaults;
-    if (probe.type != ProbeType::kHttp) {
-      if (probe.path != defaults.path || probe.host != defaults.host || probe.status != defaults.status) {
-        report(marks.self, context, "path, host and status have a meaning with type http only");
-      }
-      return;
-    }
-    // Both go into the request as they are.
-    if (probe.path.empty() || probe.path[0] != '/' || probe.path.find_first_of(" #") != std::string::npos ||
-        !is_text(probe.path) || probe.path.size() > 2048) {
-      report(marks.path, context + ": path",
-             "expected a path that starts with / and has no spaces and no #, at most 2048 bytes");
-    }
-    if (!is_text(probe.host) || probe.host.find_first_of(" /?#@\\") != std::string::npos ||
-        probe.host.size() > 255) {
-      report(marks.host, context + ": host", "expected a host name");
-    }
-    if (probe.status.size() != 1 || probe.status[0].low < 100 || probe.status[0].high > 599 ||
-        probe.status[0].low > probe.status[0].high) {
-      report(marks.status, context + ": status", "expected a range within 100-599");
-    }
-  }
-
   void check_backend(const PoolConfig& pool, const BackendConfig& backend, const BackendMarks& marks,
                      const std::string& pool_context, std::unordered_map<std::string_view, Mark>& names,
                      std::map<IpAddress, std::string_view>& addresses,
@@ -219,6 +171,11 @@ class Validator {
       report(marks.weight, context + ": weight",
              fmt::format("{} is not in 0..{}", backend.weight, kMaxWeight));
     }
+    if (backend.max_connections > kMaxConnections) {
+      report(marks.max_connections, context + ": max_connections",
+             fmt::format("{} is not in 1..{}", backend.max_connections, kMaxConnections));
+    }
+    check_own_probe(pool, backend, marks, context);
     for (const std::string& id : backend.server_ids) {
       if (id.empty() || id.size() > kLongestServerId) {
         report(marks.server_ids, context + ": server_ids",
@@ -229,6 +186,18 @@ class Validator {
       }
     }
     backends_.try_emplace(backend.address, fmt::format("{}/{}", pool.name, backend.name));
+  }
+
+  void check_own_probe(const PoolConfig& pool, const BackendConfig& backend, const BackendMarks& marks,
+                       const std::string& context) {
+    if (!backend.health) {
+      return;
+    }
+    const ProbeConfig& probe = *backend.health;
+    report_all(probe_faults(probe, marks.health), context + ": health");
+    if (probe.port == 0 && pool.health.port != 0 && has_type(kProbesWithPort, probe.type)) {
+      report(marks.health.self(), context + ": health", "expected a port: the pool's probe has one");
+    }
   }
 
   void check_service(const ServiceEntry& service, const ServiceMarks& marks) {
@@ -340,12 +309,20 @@ class Validator {
       }
       return;
     }
-    Use& use = found->second;
-    check_pool_for(service, marks, *use.pool, context);
+    check_pool_for(service, marks, *found->second.pool, context);
+    check_port_for(service, found->second);
+    const auto fallback = uses_.find(found->second.pool->fallback);
+    if (fallback != uses_.end() && fallback != found) {
+      check_port_for(service, fallback->second);
+    }
+  }
+
+  // `use` is of the service's pool, or of that one's fallback.
+  void check_port_for(const ServiceEntry& service, Use& use) {
     if (use.service == nullptr) {
       use.service = &service;
       if (service.port != PortRange(0) && backend_port_of(service) == 0) {
-        check_probe_port(service);
+        check_probe_port(service, use);
       }
       return;
     }
@@ -354,23 +331,30 @@ class Validator {
       return;
     }
     use.different_ports = true;  // said once
-    check_probe_port(service);
+    check_probe_port(service, use);
   }
 
   // Where the pool's services send to no one port, its probe has to name one.
-  void check_probe_port(const ServiceEntry& service) {
-    Use& use = uses_.find(service.pool)->second;
+  void check_probe_port(const ServiceEntry& service, const Use& use) {
     const auto i = static_cast<size_t>(use.pool - config_.pools.data());
-    if (use.pool->health.type == ProbeType::kNone || use.pool->health.port != 0) {
-      return;
-    }
     const std::string why =
         use.service == &service
             ? fmt::format("service {} uses the pool with port {}", service.name, service.port.to_string())
             : fmt::format("services {} and {} use the pool with different ports", use.service->name,
                           service.name);
-    report(marks_.pools[i].health.self, fmt::format("pool {}: health", service.pool),
-           "expected a port: " + why);
+    const auto check = [&](const ProbeConfig& probe, Mark mark, const std::string& where) {
+      if (has_type(kProbesWithPort, probe.type) && probe.port == 0) {
+        report(mark, fmt::format("pool {}: {}", use.pool->name, where), "expected a port: " + why);
+      }
+    };
+    check(use.pool->health, marks_.pools[i].health.self(), "health");
+    for (size_t b = 0; b < use.pool->backends.size(); ++b) {
+      const BackendConfig& backend = use.pool->backends[b];
+      if (backend.health) {
+        check(*backend.health, marks_.pools[i].backends[b].health.self(),
+              fmt::format("backend {}: health", backend.name));
+      }
+    }
   }
 
   // What the service asks of its pool's backends.
@@ -385,6 +369,9 @@ class Validator {
           break;
         }
       }
+    }
+    if (pool.source.type != SourceType::kStatic) {
+      return;
     }
     for (const QuicLbConfig& config : service.options.quic) {
       const auto names = [&config](const BackendConfig& backend) {

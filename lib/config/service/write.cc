@@ -2,75 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iterator>
 #include <string_view>
 #include <vector>
 
 #include "lib/base/hex.h"
+#include "lib/config/service/pool_fields.h"
+#include "lib/config/service/probe_write.h"
+#include "lib/config/service/source_fields.h"
+#include "lib/config/service/text_values.h"
 #include "lib/yaml/text.h"
 
 namespace maglb {
 
 namespace {
-
-// Words that YAML's readers take for something else than text.
-bool is_reserved(std::string_view text) {
-  static constexpr std::string_view kReserved[] = {"null", "true", "false", "yes", "no",
-                                                   "on",   "off",  "y",     "n"};
-  std::string lower(text);
-  std::transform(lower.begin(), lower.end(), lower.begin(),
-                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return std::find(std::begin(kReserved), std::end(kReserved), lower) != std::end(kReserved);
-}
-
-// As it is where that is surely text, else in double quotes.
-std::string scalar(std::string_view text) {
-  const bool plain =
-      !text.empty() && std::isalpha(static_cast<unsigned char>(text[0])) != 0 &&
-      text.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-") ==
-          std::string_view::npos;
-  if (plain && !is_reserved(text)) {
-    return std::string(text);
-  }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-    }
-    quoted += c;
-  }
-  return quoted + '"';
-}
-
-// An address or a prefix: IPv6's colons are YAML's, too.
-std::string address_text(const std::string& text) {
-  return text.find(':') == std::string::npos ? text : '"' + text + '"';
-}
-
-std::string write_probe(const ProbeConfig& probe) {
-  const ProbeConfig defaults;
-  std::string out = fmt::format("{{type: {}", to_string(probe.type));
-  const auto to = std::back_inserter(out);
-  if (probe.type != ProbeType::kNone) {
-    if (probe.port != 0) {
-      fmt::format_to(to, ", port: {}", probe.port);
-    }
-    if (probe.type == ProbeType::kHttp) {
-      fmt::format_to(to, ", path: {}", scalar(probe.path));
-      if (!probe.host.empty()) {
-        fmt::format_to(to, ", host: {}", scalar(probe.host));
-      }
-      if (probe.status != defaults.status) {
-        fmt::format_to(to, ", status: {}-{}", probe.status[0].low, probe.status[0].high);
-      }
-    }
-    fmt::format_to(to, ", interval: {}, timeout: {}, rise: {}, fall: {}",
-                   yaml::format_duration(probe.interval), yaml::format_duration(probe.timeout), probe.rise,
-                   probe.fall);
-  }
-  return out + "}";
-}
 
 std::vector<std::string> quoted_ids(const BackendConfig& backend) {
   std::vector<std::string> ids;
@@ -82,17 +27,27 @@ std::vector<std::string> quoted_ids(const BackendConfig& backend) {
 
 void write_pool(const PoolConfig& pool, std::string& out) {
   const auto to = std::back_inserter(out);
-  fmt::format_to(to, "  {}:\n    scheduler: {}\n    table_size: {}\n    health: {}\n", scalar(pool.name),
+  fmt::format_to(to, "  {}:\n    scheduler: {}\n    table_size: {}\n    health: {}\n", write_text(pool.name),
                  to_string(pool.scheduler), pool.table_size, write_probe(pool.health));
+  write_pool_fields(pool, out);
+  if (pool.source.type != SourceType::kStatic) {
+    fmt::format_to(to, "    source: {}\n", write_source(pool.source));
+  }
   out += pool.backends.empty() ? "    backends: []\n" : "    backends:\n";
   for (const BackendConfig& backend : pool.backends) {
-    fmt::format_to(to, "      - {{name: {}, address: {}, weight: {}", scalar(backend.name),
-                   address_text(backend.address.to_string()), backend.weight);
+    fmt::format_to(to, "      - {{name: {}, address: {}, weight: {}", write_text(backend.name),
+                   write_address(backend.address.to_string()), backend.weight);
     if (!backend.server_ids.empty()) {
       fmt::format_to(to, ", server_ids: [{}]", fmt::join(quoted_ids(backend), ", "));
     }
     if (backend.state != AdminState::kUp) {
       fmt::format_to(to, ", state: {}", to_string(backend.state));
+    }
+    if (backend.max_connections != 0) {
+      fmt::format_to(to, ", max_connections: {}", backend.max_connections);
+    }
+    if (backend.health) {
+      fmt::format_to(to, ", health: {}", write_own_probe(*backend.health, pool.health));
     }
     out += "}\n";
   }
@@ -110,7 +65,7 @@ void write_prefixes(std::string_view key, const std::vector<IpPrefix>& prefixes,
   }
   fmt::format_to(std::back_inserter(out), "    {}:\n", key);
   for (const IpPrefix& prefix : prefixes) {
-    fmt::format_to(std::back_inserter(out), "      - {}\n", address_text(prefix.to_string()));
+    fmt::format_to(std::back_inserter(out), "      - {}\n", write_address(prefix.to_string()));
   }
 }
 
@@ -145,8 +100,8 @@ void write_service(const ServiceEntry& service, std::string& out) {
   const auto to = std::back_inserter(out);
   fmt::format_to(
       to, "  - name: {}\n    address: {}\n    protocol: {}\n    port: {}\n    pool: {}\n    forward: {}\n",
-      scalar(service.name), address_text(service.address.to_short_string()), to_string(service.protocol),
-      service.port.to_string(), scalar(service.pool), to_string(service.forward));
+      write_text(service.name), write_address(service.address.to_short_string()), to_string(service.protocol),
+      service.port.to_string(), write_text(service.pool), to_string(service.forward));
   write_options(service.options, out);
   if (!service.flow) {
     out += "    flow: off\n";
@@ -163,6 +118,9 @@ void write_service(const ServiceEntry& service, std::string& out) {
 
 std::string write_service_config(const ServiceConfig& config) {
   std::string out = fmt::format("version: 1\nseed: {}\n", config.seed);
+  if (config.network_failure != NetworkFailure::kHold) {
+    out += fmt::format("network_failure: {}\n", to_string(config.network_failure));
+  }
   out += config.pools.empty() ? "pools: {}\n" : "pools:\n";
   for (const PoolConfig& pool : config.pools) {
     write_pool(pool, out);
@@ -236,6 +194,50 @@ std::string_view to_string(ProbeType type) {
       return "exec";
   }
   return "?";
+}
+
+std::string_view to_string(ProbeVia via) {
+  return via == ProbeVia::kDirect ? "direct" : "tunnel";
+}
+
+std::string_view to_string(DrainEnd end) {
+  return end == DrainEnd::kLeave ? "leave" : "close";
+}
+
+std::string_view to_string(SourceType type) {
+  switch (type) {
+    case SourceType::kStatic:
+      return "static";
+    case SourceType::kFile:
+      return "file";
+    case SourceType::kDns:
+      return "dns";
+    case SourceType::kEtcd:
+      return "etcd";
+  }
+  return "?";
+}
+
+std::string_view to_string(DnsRecords records) {
+  switch (records) {
+    case DnsRecords::kA:
+      return "a";
+    case DnsRecords::kAaaa:
+      return "aaaa";
+    case DnsRecords::kBoth:
+      return "both";
+    case DnsRecords::kSrv:
+      return "srv";
+  }
+  return "?";
+}
+
+std::string_view to_string(NetworkFailure failure) {
+  return failure == NetworkFailure::kHold ? "hold" : "act";
+}
+
+std::string to_string(const Quorum& quorum) {
+  return fmt::format("{}{}", quorum.value, quorum.is_percent ? "%" : "");
 }
 
 }  // namespace maglb

@@ -18,5 +18,11 @@ std::string_view to_string(Scheduler scheduler);
 std::string_view to_string(AdminState state);
 std::string_view to_string(OnFailure on_failure);
 std::string_view to_string(ProbeType type);
+std::string_view to_string(ProbeVia via);
+std::string_view to_string(DrainEnd end);
+std::string_view to_string(SourceType type);
+std::string_view to_string(DnsRecords records);
+std::string_view to_string(NetworkFailure failure);
+std::string to_string(const Quorum& quorum);  // "3", "50%"
 
 }  // namespace maglb

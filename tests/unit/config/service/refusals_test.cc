@@ -22,8 +22,17 @@ std::ostream& operator<<(std::ostream& out, const Refusal& refusal) {
 // Line 1 and 2 of the cases on pools, backends and services.
 #define POOL "version: 1\npools: {p: {backends: [{name: a, address: 10.0.0.1}]}}\n"
 
+// With a pool of some fields, and a service of it with some.
+#define BACKEND "backends: [{name: a, address: 10.0.0.1}]"
+#define SERVICE "services:\n  - {name: s, address: 198.51.100.1, protocol: tcp, port: 80, pool: p"
+// One pool with a probe of these fields.
+#define PROBE(fields) "version: 1\npools:\n  p: {health: {" fields "}, " BACKEND "}\n"
+#define FIELDS(fields) "version: 1\npools:\n  p: {" fields ", " BACKEND "}\n"
+
 constexpr Refusal kRefusals[] = {
 #include "tests/unit/config/service/option_refusals.inc"
+#include "tests/unit/config/service/pool_refusals.inc"
+#include "tests/unit/config/service/probe_refusals.inc"
 #include "tests/unit/config/service/refusals.inc"
 };
 

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "lib/config/service/parse.h"
+#include "lib/config/service/probe_keys.h"
 #include "lib/config/service/validate.h"
 
 namespace maglb {
@@ -25,13 +27,57 @@ class Generator {
     for (uint32_t i = 0; i < pools; ++i) {
       config.pools.push_back(pool(i));
     }
+    config.network_failure = static_cast<NetworkFailure>(below(2));
+    // The last one is the fallback of those whose services can use it.
+    for (uint32_t i = 0; i + 1 < pools; ++i) {
+      const bool alike = is_v6(config.pools[i]) == is_v6(config.pools.back());
+      config.pools[i].fallback = alike && below(2) == 0 ? config.pools.back().name : "";
+    }
+    counts_flows_ = std::any_of(config.pools.begin(), config.pools.end(), counts_flows);
     for (uint32_t i = 0; !config.pools.empty() && i < below(6); ++i) {
       config.services.push_back(service(i, config.pools[below(pools)]));
+    }
+    for (PoolConfig& pool : config.pools) {
+      send_through_tunnels(config, pool);
     }
     return config;
   }
 
  private:
+  // Probes of pools that have services in the way.
+  void send_through_tunnels(const ServiceConfig& config, PoolConfig& pool) {
+    bool nat = false;
+    bool used = false;
+    for (const ServiceEntry& service : config.services) {
+      const auto of = std::find_if(config.pools.begin(), config.pools.end(),
+                                   [&](const PoolConfig& other) { return other.name == service.pool; });
+      if (of->name == pool.name || of->fallback == pool.name) {
+        used = true;
+        nat = nat || service.forward == ForwardMode::kNat;
+      }
+    }
+    const auto send = [&](ProbeConfig& probe) {
+      if (used && !nat && has_type(kProbesWithPort, probe.type)) {
+        probe.via = static_cast<ProbeVia>(below(2));
+      }
+    };
+    send(pool.health);
+    for (BackendConfig& backend : pool.backends) {
+      if (backend.health) {
+        send(*backend.health);
+      }
+    }
+  }
+
+  static bool is_v6(const PoolConfig& pool) {
+    return !pool.backends.empty() && !pool.backends[0].address.is_v4();
+  }
+  static bool counts_flows(const PoolConfig& pool) {
+    return needs_flows(pool.scheduler) || pool.max_connections != 0 ||
+           std::any_of(pool.backends.begin(), pool.backends.end(),
+                       [](const BackendConfig& backend) { return backend.max_connections != 0; });
+  }
+
   uint32_t below(uint32_t limit) { return static_cast<uint32_t>(random_() % limit); }
   std::string name(uint32_t i) { return below(2) == 0 ? kNames[i] : kNames[i] + std::string("-x"); }
   Duration milliseconds(int64_t low, uint32_t span) { return std::chrono::milliseconds(low + below(span)); }
@@ -41,19 +87,8 @@ class Generator {
     PoolConfig pool;
     pool.name = name(number);
     pool.table_size = kPrimes[below(3)];
-    pool.health.type = static_cast<ProbeType>(below(3));
-    if (pool.health.type != ProbeType::kNone) {
-      pool.health.port = static_cast<uint16_t>(1 + below(65535));
-      pool.health.interval = milliseconds(1000, 10000);
-      pool.health.timeout = milliseconds(1, 1000);
-      pool.health.rise = 1 + below(5);
-      pool.health.fall = 1 + below(5);
-    }
-    if (pool.health.type == ProbeType::kHttp) {
-      pool.health.path = below(2) == 0 ? "/" : "/a?b=\"c\"&d={e}\\f:%20,[\xc3\xa9]";
-      pool.health.host = below(2) == 0 ? "" : "example.org:8080";
-      pool.health.status[0].high = static_cast<uint16_t>(200 + below(300));
-    }
+    pool.health = probe(static_cast<ProbeType>(below(10)));
+    fields(pool);
     const bool v6 = below(3) == 0;
     for (uint32_t i = 0; i < below(10); ++i) {
       pool.backends.push_back({name(i),
@@ -61,10 +96,136 @@ class Generator {
                                below(10001),
                                static_cast<AdminState>(below(3)),
                                server_ids(i),
-                               0,
+                               below(2) * below(1000),
                                {}});
+      if (below(3) == 0) {
+        pool.backends.back().health = own_probe(pool.health);
+      }
+    }
+    if (below(2) == 0 && pool.backends.size() > 1) {
+      pool.min_healthy = below(2) == 0 ? Quorum{1 + below(100), true} : Quorum{below(2), false};
     }
     return pool;
+  }
+
+  std::string text(const char* one) { return below(2) == 0 ? "" : one; }
+  std::string octets() {
+    std::string octets(below(20), '\0');
+    for (char& octet : octets) {
+      octet = static_cast<char>(random_());
+    }
+    return below(3) == 0 ? "say \"10\" \\n" : octets;
+  }
+
+  ProbeTls tls() {
+    ProbeTls tls;
+    tls.enabled = true;
+    tls.verify = below(2) == 0;
+    tls.server_name = text("web.example.org");
+    tls.ca_file = tls.verify ? text("/etc/ssl/a b.pem") : "";
+    tls.pin = text("sha256//47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    return tls;
+  }
+
+  ProbeDns dns() {
+    ProbeDns dns;
+    constexpr const char* kTypes[] = {"A", "AAAA", "CNAME", "MX", "NS", "SOA", "SRV", "TXT"};
+    const uint32_t type = below(8);
+    dns.name = below(2) == 0 ? "." : "null";
+    dns.type = kTypes[type];
+    dns.expect = text(type == 0 ? "192.0.2.1" : type == 1 ? "2001:db8::1" : "v=spf1 \"-all\"");
+    dns.over_tcp = below(2) == 0;
+    return dns;
+  }
+
+  // Each field that the type has, or its default.
+  ProbeConfig probe(ProbeType type) {
+    ProbeConfig all;
+    all.port = static_cast<uint16_t>(1 + below(65535));
+    all.path = below(2) == 0 ? "/" : "/a?b=\"c\"&d={e}\\f:%20,[\xc3\xa9]";
+    all.host = text("example.org:8080");
+    all.method = below(2) == 0 ? "GET" : "HEAD";
+    all.body = all.method == "GET" ? text("\"all\": {is: [well]} # \xc3\xa9") : "";
+    all.status.clear();
+    for (uint32_t i = below(3); all.status.size() <= i;) {
+      const auto low = static_cast<uint16_t>(100 + below(400));
+      all.status.push_back({low, static_cast<uint16_t>(low + below(2) * below(100))});
+    }
+    all.http_version = static_cast<uint8_t>(1 + below(2));
+    all.tls = type == ProbeType::kHttps || below(2) == 0 ? tls() : ProbeTls{};
+    all.grpc_service = text("a.b.Service");
+    all.dns = dns();
+    all.send = octets();
+    all.expect = octets();
+    all.command = {"/usr/lib/check it", "", "-p", "80", "null", "a: \"b\""};
+    all.interval = milliseconds(1000, 10000);
+    all.fast_interval = below(2) == 0 ? milliseconds(10, 990) : Duration{};
+    all.timeout = milliseconds(1, 1000);
+    all.cool_down = milliseconds(0, 3) * 1000;
+    all.rise = 1 + below(5);
+    all.fall = 1 + below(5);
+    ProbeConfig probe = default_probe(type);
+    for (const ProbeKey& key : probe_keys()) {
+      if (key.key != "via" && has_type(key.types, type)) {
+        key.copy(all, probe);
+      }
+    }
+    return probe;
+  }
+
+  // Some fields are another's, of the pool's type or of a type of its own.
+  ProbeConfig own_probe(const ProbeConfig& of_pool) {
+    const ProbeType type = below(2) == 0 ? of_pool.type : static_cast<ProbeType>(below(10));
+    ProbeConfig own = inherit_probe(of_pool, type);
+    const ProbeConfig other = probe(type);
+    for (const ProbeKey& key : probe_keys()) {
+      if (key.key != "via" && has_type(key.types, type) && below(3) == 0) {
+        key.copy(other, own);
+      }
+    }
+    if (has_type(kHttpProbes, type) && own.method == "HEAD") {
+      own.body.clear();
+    }
+    own.timeout = std::min(own.timeout, own.interval);
+    own.fast_interval = std::min(own.fast_interval, own.interval);
+    if (own.command.empty()) {
+      own.command = other.command;
+    }
+    if (own.port == 0 && has_type(kProbesWithPort, type)) {
+      own.port = 7;
+    }
+    return own;
+  }
+
+  void fields(PoolConfig& pool) {
+    pool.scheduler = static_cast<Scheduler>(below(5));
+    if (pool.scheduler == Scheduler::kSourceHash) {
+      pool.source_prefix_v4 = static_cast<uint8_t>(1 + below(32));
+      pool.source_prefix_v6 = static_cast<uint8_t>(1 + below(128));
+    }
+    pool.slow_start = milliseconds(0, 3) * 1000;
+    pool.drain_timeout = milliseconds(0, 3) * 1000;
+    pool.drain_end = pool.drain_timeout == Duration{} ? DrainEnd::kLeave : static_cast<DrainEnd>(below(2));
+    pool.max_connections = below(2) * below(1000);
+    BackendSource& source = pool.source;
+    source.type = static_cast<SourceType>(below(4));
+    source.weight = source.type == SourceType::kStatic ? 100 : below(10001);
+    if (source.type == SourceType::kFile) {
+      source.path = "/etc/maglb/back ends.json";
+    } else if (source.type == SourceType::kDns) {
+      source.name = "_http._tcp.web.example.org";
+      source.records = static_cast<DnsRecords>(below(4));
+      source.servers = {"10.0.0.53", "10.0.0.53:5353", "2001:db8::53", "[2001:db8::53]:5353"};
+      source.servers.resize(below(5));
+      source.refresh = milliseconds(1000, 100000);
+    } else if (source.type == SourceType::kEtcd) {
+      source.endpoints = {"https://etcd.example.org", "http://10.0.0.7:2379", "http://[2001:db8::7]:2379"};
+      source.endpoints.resize(1 + below(3));
+      source.prefix = "/maglb/\"web\"/";
+      source.ca_file = text("/etc/ca.pem");
+      source.cert_file = text("/etc/cert.pem");
+      source.key_file = source.cert_file.empty() ? "" : "/etc/key.pem";
+    }
   }
 
   static IpAddress backend_address(bool v6, uint32_t pool, uint32_t i) {
@@ -189,7 +350,7 @@ class Generator {
     service.protocol = kProtocols[below(nat ? 2 : 3)];
     service.port = ports();
     service.pool = pool.name;
-    service.flow = nat || below(2) == 0;
+    service.flow = nat || counts_flows_ || below(2) == 0;
     service.options = options(service, pool);
     const bool has_connections = service.flow && service.protocol != Protocol::kUdp;
     service.on_failure = has_connections ? static_cast<OnFailure>(below(2)) : OnFailure::kReschedule;
@@ -201,6 +362,7 @@ class Generator {
   }
 
   std::mt19937_64 random_;
+  bool counts_flows_ = false;  // a pool does
 };
 
 TEST(Write, WhatIsWrittenReadsBackTheSame) {
