@@ -5,8 +5,12 @@
 
 #include <utility>
 
+#include "controlplane/probe/dns_attempt.h"
+#include "controlplane/probe/exec_attempt.h"
 #include "controlplane/probe/http_attempt.h"
+#include "controlplane/probe/icmp_attempt.h"
 #include "controlplane/probe/tcp_attempt.h"
+#include "controlplane/probe/udp_attempt.h"
 
 namespace maglb {
 namespace {
@@ -34,6 +38,12 @@ AttemptFactory::Maker maker_of(boost::asio::io_context& io) {
 AttemptFactory::AttemptFactory(boost::asio::io_context& io) : io_(io) {
   add(ProbeType::kTcp, maker_of<TcpAttempt>(io));
   add(ProbeType::kHttp, maker_of<HttpAttempt>(io));
+  add(ProbeType::kDns, maker_of<DnsAttempt>(io));
+  add(ProbeType::kUdp, maker_of<UdpAttempt>(io));
+  add(ProbeType::kIcmp, maker_of<IcmpAttempt>(io));
+  add(ProbeType::kExec, [&io, children = std::make_shared<ExecChildren>()] {
+    return std::make_shared<ExecAttempt>(io, children);
+  });
 }
 
 void AttemptFactory::add(ProbeType type, Maker maker) {
