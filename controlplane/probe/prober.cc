@@ -111,6 +111,7 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
     const auto found = latencies_.find(pool);
     return found == latencies_.end() ? nullptr : &found->second;
   }
+  const ProbeHistogram& lateness() const { return lateness_; }
   bool all_failing() const {
     return counters_.with_outcome > 0 && counters_.failing == counters_.with_outcome;
   }
@@ -158,6 +159,7 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   ProbeCounters counters_;
   std::array<ProbeTypeCounters, kProbeTypes> by_type_;
   std::map<std::string, ProbeLatency, std::less<>> latencies_;
+  ProbeHistogram lateness_;
   uint64_t skips_unlogged_ = 0;
   std::optional<Time> skip_logged_;
 };
@@ -313,6 +315,7 @@ void Prober::Impl::begin(Target& target, Time now) {
   ++counters_.in_flight;
   ++lane.in_flight;
   target.started = now;
+  lateness_.record(std::max(Duration{}, now - target.due));
   target.extended = false;
   deadlines_.set(target, now + target.what.config.timeout);
   target.attempt->start(target.what, [this, &target](AttemptResult result) {
@@ -476,6 +479,10 @@ ProbeTypeCounters Prober::counters(ProbeType type) const {
 
 const ProbeLatency* Prober::latency(std::string_view pool) const {
   return impl_->latency(pool);
+}
+
+const ProbeHistogram& Prober::lateness() const {
+  return impl_->lateness();
 }
 
 bool Prober::all_failing() const {

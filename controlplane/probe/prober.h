@@ -121,6 +121,9 @@ class Prober {
   // until the next set_users().
   const ProbeLatency* latency(std::string_view pool) const;
 
+  // How much later than their turn attempts began.
+  const ProbeHistogram& lateness() const;
+
   // The last outcome of every target that has one was a failure: ours is the network that is gone, or all
   // backends are. False while no target has an outcome. Known at once, whatever the number of targets;
   // counters().with_outcome says how many they are. True already within the call to OnTransition that
