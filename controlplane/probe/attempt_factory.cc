@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include "controlplane/probe/curl_http_attempt.h"
+#include "controlplane/probe/grpc_attempt.h"
 #include "controlplane/probe/http_attempt.h"
 #include "controlplane/probe/tcp_attempt.h"
 
@@ -34,6 +36,11 @@ AttemptFactory::Maker maker_of(boost::asio::io_context& io) {
 AttemptFactory::AttemptFactory(boost::asio::io_context& io) : io_(io) {
   add(ProbeType::kTcp, maker_of<TcpAttempt>(io));
   add(ProbeType::kHttp, maker_of<HttpAttempt>(io));
+  const auto engine = std::make_shared<CurlEngine>(io);
+  const Maker http = [engine] { return std::make_shared<CurlHttpAttempt>(engine); };
+  add(ProbeType::kHttps, http);
+  add(ProbeType::kHttp2, http);
+  add(ProbeType::kGrpc, [engine] { return std::make_shared<GrpcAttempt>(engine); });
 }
 
 void AttemptFactory::add(ProbeType type, Maker maker) {
