@@ -15,7 +15,8 @@ constexpr size_t kMostTextBytes = 160;
 
 std::string certificate_fault(long verify_result) {
   switch (verify_result) {
-    case X509_V_OK:  // the chain is good, so it is the name that libcurl refused
+    case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED:  // libcurl's for no result: no fault in the chain, so it refused the name
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
       return "certificate is for other names";
