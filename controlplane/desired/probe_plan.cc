@@ -5,9 +5,29 @@
 #include <string>
 
 namespace maglb {
+namespace {
+
+using Ports = std::set<uint16_t>;
+
+// The ports at which to knock; 0 where the type has none.
+Ports ports_of(const ProbeConfig& health, const Ports& services) {
+  if (health.port != 0) {
+    return {health.port};
+  }
+  if (health.type == ProbeType::kIcmp) {
+    return {0};
+  }
+  // One program a backend: it is told the port where there is just one.
+  if (health.type == ProbeType::kExec) {
+    return services.size() == 1 ? services : Ports{0};
+  }
+  return services;
+}
+
+}  // namespace
 
 std::vector<ProbeUser> plan_probes(const ServiceConfig& config) {
-  std::map<std::string, std::set<uint16_t>> service_ports;
+  std::map<std::string, Ports> service_ports;
   for (const ServiceEntry& service : config.services) {
     if (const uint16_t port = backend_port_of(service); port != 0) {
       service_ports[service.pool].insert(port);
@@ -15,14 +35,13 @@ std::vector<ProbeUser> plan_probes(const ServiceConfig& config) {
   }
   std::vector<ProbeUser> users;
   for (const PoolConfig& pool : config.pools) {
-    if (pool.health.type == ProbeType::kNone) {
-      continue;
-    }
-    const std::set<uint16_t> ports =
-        pool.health.port != 0 ? std::set<uint16_t>{pool.health.port} : service_ports[pool.name];
     for (const BackendConfig& backend : pool.backends) {
-      for (const uint16_t port : ports) {
-        users.push_back({pool.name, backend.name, ProbeTarget::make(backend.address, port, pool.health), {}});
+      const ProbeConfig& health = backend.health ? *backend.health : pool.health;
+      if (health.type == ProbeType::kNone) {
+        continue;
+      }
+      for (const uint16_t port : ports_of(health, service_ports[pool.name])) {
+        users.push_back({pool.name, backend.name, ProbeTarget::make(backend.address, port, health), {}});
       }
     }
   }

@@ -1,5 +1,5 @@
-// Who is to be probed: every backend of every pool that has a probe, at the probe's port or, where it
-// names none, at the ports of the services that use the pool.
+// Who is to be probed: every backend that has a probe, its own or its pool's, at the probe's port or, where
+// it names none, at the ports of the services that use the pool.
 #pragma once
 
 #include <vector>
@@ -9,8 +9,8 @@
 
 namespace maglb {
 
-// Backends of a pool whose probe names no port and that no service uses are not in it: nobody can say
-// where to knock.
+// icmp and exec need no port and are probed once. Other backends whose probe names no port and whose pool no
+// service uses are not in it: nobody can say where to knock.
 std::vector<ProbeUser> plan_probes(const ServiceConfig& config);
 
 }  // namespace maglb

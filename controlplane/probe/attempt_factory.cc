@@ -6,9 +6,13 @@
 #include <utility>
 
 #include "controlplane/probe/curl_http_attempt.h"
+#include "controlplane/probe/dns_attempt.h"
+#include "controlplane/probe/exec_attempt.h"
 #include "controlplane/probe/grpc_attempt.h"
 #include "controlplane/probe/http_attempt.h"
+#include "controlplane/probe/icmp_attempt.h"
 #include "controlplane/probe/tcp_attempt.h"
+#include "controlplane/probe/udp_attempt.h"
 
 namespace maglb {
 namespace {
@@ -41,6 +45,12 @@ AttemptFactory::AttemptFactory(boost::asio::io_context& io) : io_(io) {
   add(ProbeType::kHttps, http);
   add(ProbeType::kHttp2, http);
   add(ProbeType::kGrpc, [engine] { return std::make_shared<GrpcAttempt>(engine); });
+  add(ProbeType::kDns, maker_of<DnsAttempt>(io));
+  add(ProbeType::kUdp, maker_of<UdpAttempt>(io));
+  add(ProbeType::kIcmp, maker_of<IcmpAttempt>(io));
+  add(ProbeType::kExec, [&io, children = std::make_shared<ExecChildren>()] {
+    return std::make_shared<ExecAttempt>(io, children);
+  });
 }
 
 void AttemptFactory::add(ProbeType type, Maker maker) {

@@ -25,14 +25,18 @@ constexpr Duration kFirstStartsApart = std::chrono::microseconds(100);
 constexpr Duration kTimerGrain = milliseconds(1);   // starts this close together share a wake-up
 constexpr Duration kLoopIsLate = milliseconds(20);  // beyond it, a timeout may be our own slowness
 constexpr Duration kSkipLogInterval = std::chrono::seconds(10);
-constexpr int kStartsPerWake = 256;  // between them the loop does other work
+constexpr int kStartsPerWake = 256;     // between them the loop does other work
+constexpr uint32_t kMostPrograms = 32;  // of exec, at a time
 
 using UserKey = std::pair<std::string, std::string>;  // pool, backend
 
 struct User;
 
 struct Target {
-  explicit Target(const ProbeTarget& t) : what(t), state(t.config.rise, t.config.fall) {}
+  explicit Target(const ProbeTarget& t) : what(t), state(rules()) {}
+
+  HealthRules rules() const { return {what.config.rise, what.config.fall, what.config.cool_down}; }
+  size_t type() const { return static_cast<size_t>(what.config.type); }
 
   const ProbeTarget what;
   HealthState state;
@@ -45,7 +49,15 @@ struct Target {
   bool extended = false;
   std::shared_ptr<Attempt> attempt;  // null: none under way
   std::vector<User*> users;
+  std::vector<ProbeLatency*> latencies;  // of the pools of its users, each once
   size_t heap_place = kNotInHeap;
+};
+
+// Attempts that share a bound.
+struct Lane {
+  uint32_t most = 0;
+  uint32_t in_flight = 0;
+  std::deque<Target*> waiting;
 };
 
 struct User {
@@ -87,12 +99,18 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
       : factory_(io),
         timer_(io),
         on_transition_(std::move(on_transition)),
-        max_in_flight_(options.max_in_flight != 0 ? options.max_in_flight : descriptors_for_probes()),
+        sockets_{options.max_in_flight != 0 ? options.max_in_flight : descriptors_for_probes(), 0, {}},
+        programs_{std::min(kMostPrograms, sockets_.most), 0, {}},
         random_(options.random_seed != 0 ? options.random_seed : std::random_device{}()) {}
 
   void set_users(std::vector<ProbeUser> users);
   std::optional<ProbeStatus> status(std::string_view pool, std::string_view backend) const;
   ProbeCounters counters() const;
+  const ProbeTypeCounters& counters(ProbeType type) const { return by_type_[static_cast<size_t>(type)]; }
+  const ProbeLatency* latency(std::string_view pool) const {
+    const auto found = latencies_.find(pool);
+    return found == latencies_.end() ? nullptr : &found->second;
+  }
   bool all_failing() const {
     return counters_.with_outcome > 0 && counters_.failing == counters_.with_outcome;
   }
@@ -112,9 +130,13 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   void expire(Target& target, Time now);
   void end(Target& target);
   void conclude(Target& target, AttemptResult result);
+  bool learn_outcome(Target& target, AttemptResult result, Time now);
   void count_last(const Target& target, int sign);
   void schedule_next(Target& target, Time now);
-  void admit_waiting(Time now);
+  Lane& lane_of(const Target& target) {
+    return target.what.config.type == ProbeType::kExec ? programs_ : sockets_;
+  }
+  void admit_waiting(Lane& lane, Time now);
   void log_skip(const Target& target, const std::string& reason, Time now);
   void notify(const Target& target);
 
@@ -122,18 +144,20 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   boost::asio::steady_timer timer_;
   Time armed_for_ = Time::max();
   OnTransition on_transition_;
-  const uint32_t max_in_flight_;
+  Lane sockets_;
+  Lane programs_;
   std::minstd_rand random_;
 
   std::map<ProbeTarget, std::unique_ptr<Target>> targets_;
   Users users_;
   // Every target is either here (its timeout if an attempt is under way, else its next start) or in
-  // waiting_.
+  // waiting in its lane.
   DeadlineHeap<Target> deadlines_;
-  std::deque<Target*> waiting_;
   std::array<std::vector<std::shared_ptr<Attempt>>, kProbeTypes> idle_attempts_;
 
   ProbeCounters counters_;
+  std::array<ProbeTypeCounters, kProbeTypes> by_type_;
+  std::map<std::string, ProbeLatency, std::less<>> latencies_;
   uint64_t skips_unlogged_ = 0;
   std::optional<Time> skip_logged_;
 };
@@ -142,14 +166,20 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
   Users before = std::exchange(users_, {});
   for (auto& [what, target] : targets_) {
     target->users.clear();
+    target->latencies.clear();
   }
   const std::vector<Target*> made = adopt(users, before);
   drop_unused_targets();
+  std::erase_if(latencies_, [this](const auto& entry) {
+    const auto user = users_.lower_bound({entry.first, ""});
+    return user == users_.end() || user->first.first != entry.first;
+  });
   for (auto& [key, user] : users_) {
     user.reported = worst_target(user).state.health();
   }
   schedule_first(made);
-  admit_waiting(monotonic_now());
+  admit_waiting(sockets_, monotonic_now());
+  admit_waiting(programs_, monotonic_now());
   arm();
 }
 
@@ -157,7 +187,7 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
 std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Users& before) {
   std::vector<Target*> made;
   auto learn = [](Target& target, Health health, WallTime since, const std::string& reason) {
-    target.state = HealthState(target.what.config.rise, target.what.config.fall, health, since);
+    target.state = HealthState(target.rules(), health, since);
     target.reason = reason;
   };
   for (ProbeUser& from : users) {
@@ -171,6 +201,10 @@ std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Us
     }
     user.targets.push_back(&target);
     target.users.push_back(&user);
+    ProbeLatency* latency = &latencies_[key.first];
+    if (std::find(target.latencies.begin(), target.latencies.end(), latency) == target.latencies.end()) {
+      target.latencies.push_back(latency);
+    }
     if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{}) {
       continue;
     }
@@ -200,7 +234,9 @@ Target& Prober::Impl::find_or_make(const ProbeTarget& what, std::vector<Target*>
 }
 
 void Prober::Impl::drop_unused_targets() {
-  std::erase_if(waiting_, [](const Target* target) { return target->users.empty(); });
+  for (Lane* lane : {&sockets_, &programs_}) {
+    std::erase_if(lane->waiting, [](const Target* target) { return target->users.empty(); });
+  }
   std::erase_if(targets_, [this](const auto& entry) {
     Target& target = *entry.second;
     if (!target.users.empty()) {
@@ -210,6 +246,7 @@ void Prober::Impl::drop_unused_targets() {
       target.attempt->cancel();
       end(target);
       ++counters_.cancelled;
+      ++by_type_[target.type()].cancelled;
     }
     deadlines_.remove(target);
     count_last(target, -1);
@@ -258,12 +295,13 @@ void Prober::Impl::wake() {
 }
 
 void Prober::Impl::begin(Target& target, Time now) {
-  if (counters_.in_flight >= max_in_flight_) {
+  Lane& lane = lane_of(target);
+  if (lane.in_flight >= lane.most) {
     deadlines_.remove(target);
-    waiting_.push_back(&target);
+    lane.waiting.push_back(&target);
     return;
   }
-  auto& idle = idle_attempts_[static_cast<size_t>(target.what.config.type)];
+  auto& idle = idle_attempts_[target.type()];
   if (idle.empty()) {
     target.attempt = factory_.make(target.what.config.type);
   } else {
@@ -271,12 +309,14 @@ void Prober::Impl::begin(Target& target, Time now) {
     idle.pop_back();
   }
   ++counters_.attempts;
+  ++by_type_[target.type()].attempts;
   ++counters_.in_flight;
+  ++lane.in_flight;
   target.started = now;
   target.extended = false;
   deadlines_.set(target, now + target.what.config.timeout);
   target.attempt->start(target.what, [this, &target](AttemptResult result) {
-    idle_attempts_[static_cast<size_t>(target.what.config.type)].push_back(target.attempt);
+    idle_attempts_[target.type()].push_back(target.attempt);
     end(target);
     conclude(target, std::move(result));
     arm();
@@ -302,28 +342,40 @@ void Prober::Impl::expire(Target& target, Time now) {
 void Prober::Impl::end(Target& target) {
   target.attempt = nullptr;
   --counters_.in_flight;
+  --lane_of(target).in_flight;
 }
 
 void Prober::Impl::conclude(Target& target, AttemptResult result) {
   const Time now = monotonic_now();
-  schedule_next(target, now);
-  admit_waiting(now);
   if (result.outcome == Outcome::kSkipped) {
     ++counters_.skipped;
+    ++by_type_[target.type()].skipped;
     log_skip(target, result.reason, now);
-    return;
   }
+  const bool changed = result.outcome != Outcome::kSkipped && learn_outcome(target, std::move(result), now);
+  schedule_next(target, now);
+  admit_waiting(lane_of(target), now);
+  if (changed) {
+    notify(target);
+  }
+}
+
+// True when the target's health changed.
+bool Prober::Impl::learn_outcome(Target& target, AttemptResult result, Time now) {
   const bool success = result.outcome == Outcome::kSuccess;
+  ProbeTypeCounters& of_type = by_type_[target.type()];
   ++(success ? counters_.successes : counters_.failures);
+  ++(success ? of_type.successes : of_type.failures);
   target.reason = std::move(result.reason);
   target.latency = now - target.started;
+  for (ProbeLatency* latency : target.latencies) {
+    (success ? latency->success : latency->failure).record(target.latency);
+  }
   count_last(target, -1);
   target.last_failed = !success;
   target.last_outcome = std::chrono::system_clock::now();
   count_last(target, +1);
-  if (target.state.record(success, target.last_outcome)) {
-    notify(target);
-  }
+  return target.state.record(success, target.last_outcome, now);
 }
 
 // Adds the target to the counts of last outcomes, or takes it out of them.
@@ -336,16 +388,18 @@ void Prober::Impl::count_last(const Target& target, int sign) {
 
 // From the turn before, not from the late start of it, so that lateness does not add up.
 void Prober::Impl::schedule_next(Target& target, Time now) {
-  const Duration interval = target.what.config.interval;
+  const ProbeConfig& config = target.what.config;
+  const bool hurry = config.fast_interval > Duration{} && !target.state.is_settled();
+  const Duration interval = hurry ? std::min(config.fast_interval, config.interval) : config.interval;
   std::uniform_int_distribution<int64_t> jitter(0, interval.count() / 16);
   target.due = std::max(now, target.due + interval - Duration(jitter(random_)));
   deadlines_.set(target, target.due);
 }
 
-void Prober::Impl::admit_waiting(Time now) {
-  while (!waiting_.empty() && counters_.in_flight < max_in_flight_) {
-    Target& target = *waiting_.front();
-    waiting_.pop_front();
+void Prober::Impl::admit_waiting(Lane& lane, Time now) {
+  while (!lane.waiting.empty() && lane.in_flight < lane.most) {
+    Target& target = *lane.waiting.front();
+    lane.waiting.pop_front();
     begin(target, now);
   }
 }
@@ -388,7 +442,7 @@ std::optional<ProbeStatus> Prober::Impl::status(std::string_view pool, std::stri
 ProbeCounters Prober::Impl::counters() const {
   ProbeCounters counters = counters_;
   counters.targets = targets_.size();
-  counters.waiting = waiting_.size();
+  counters.waiting = sockets_.waiting.size() + programs_.waiting.size();
   return counters;
 }
 
@@ -414,6 +468,14 @@ std::optional<ProbeStatus> Prober::status(std::string_view pool, std::string_vie
 
 ProbeCounters Prober::counters() const {
   return impl_->counters();
+}
+
+ProbeTypeCounters Prober::counters(ProbeType type) const {
+  return impl_->counters(type);
+}
+
+const ProbeLatency* Prober::latency(std::string_view pool) const {
+  return impl_->latency(pool);
 }
 
 bool Prober::all_failing() const {

@@ -6,14 +6,16 @@
 //
 // Schedule: a target's first attempt starts at once, behind the others of the same call at 100 us
 // apart (closer when they would not fit in an interval). Later ones start `interval` after the start
-// before, less a random 0..1/16, so that targets drift apart: jitter only ever makes it earlier. An
+// before, less a random 0..1/16, so that targets drift apart: jitter only ever makes it earlier. While a
+// target's health is not settled (health_state.h), `fast_interval` takes the interval's place. An
 // attempt's timeout covers connect, request and response. From the last answer of a server to kUnhealthy
 // there pass at most fall * interval + timeout, while the loop keeps up.
 //
 // Invariants:
 //   1. A target has at most one attempt at a time; where the timeout is longer than the interval, the
 //      next starts when the one before has ended.
-//   2. At most max_in_flight descriptors are open. Attempts beyond wait in the order of their turn.
+//   2. At most max_in_flight attempts are under way, and 32 of exec beside them. Attempts beyond wait in
+//      the order of their turn; their timeout starts with them.
 //   3. An attempt that failed on our side (no descriptor, memory or port) is skipped: counted, logged,
 //      and no evidence about the backend.
 //   4. An unchanged target keeps its state through set_users().
@@ -32,6 +34,7 @@
 #include <vector>
 
 #include "controlplane/probe/health_state.h"
+#include "controlplane/probe/probe_histogram.h"
 #include "controlplane/probe/target.h"
 #include "lib/base/clock.h"
 
@@ -75,6 +78,15 @@ struct ProbeCounters {
   uint64_t failing = 0;
 };
 
+// Of the attempts of one type, as above.
+struct ProbeTypeCounters {
+  uint64_t attempts = 0;
+  uint64_t successes = 0;
+  uint64_t failures = 0;
+  uint64_t skipped = 0;
+  uint64_t cancelled = 0;
+};
+
 struct ProberOptions {
   uint32_t max_in_flight = 0;  // 0: half of RLIMIT_NOFILE, at most 16384
   uint64_t random_seed = 0;    // of the jitter; 0: from the kernel
@@ -102,6 +114,12 @@ class Prober {
   std::optional<ProbeStatus> status(std::string_view pool, std::string_view backend) const;
 
   ProbeCounters counters() const;
+  // REQUIRES: type is not kNone.
+  ProbeTypeCounters counters(ProbeType type) const;
+
+  // How long the probes of a pool's targets took since the pool was first probed; null when it is not. Valid
+  // until the next set_users().
+  const ProbeLatency* latency(std::string_view pool) const;
 
   // The last outcome of every target that has one was a failure: ours is the network that is gone, or all
   // backends are. False while no target has an outcome. Known at once, whatever the number of targets;
