@@ -5,8 +5,10 @@
 
 #include <utility>
 
+#include "controlplane/probe/curl_http_attempt.h"
 #include "controlplane/probe/dns_attempt.h"
 #include "controlplane/probe/exec_attempt.h"
+#include "controlplane/probe/grpc_attempt.h"
 #include "controlplane/probe/http_attempt.h"
 #include "controlplane/probe/icmp_attempt.h"
 #include "controlplane/probe/tcp_attempt.h"
@@ -38,6 +40,11 @@ AttemptFactory::Maker maker_of(boost::asio::io_context& io) {
 AttemptFactory::AttemptFactory(boost::asio::io_context& io) : io_(io) {
   add(ProbeType::kTcp, maker_of<TcpAttempt>(io));
   add(ProbeType::kHttp, maker_of<HttpAttempt>(io));
+  const auto engine = std::make_shared<CurlEngine>(io);
+  const Maker http = [engine] { return std::make_shared<CurlHttpAttempt>(engine); };
+  add(ProbeType::kHttps, http);
+  add(ProbeType::kHttp2, http);
+  add(ProbeType::kGrpc, [engine] { return std::make_shared<GrpcAttempt>(engine); });
   add(ProbeType::kDns, maker_of<DnsAttempt>(io));
   add(ProbeType::kUdp, maker_of<UdpAttempt>(io));
   add(ProbeType::kIcmp, maker_of<IcmpAttempt>(io));

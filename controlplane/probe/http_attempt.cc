@@ -6,7 +6,9 @@
 #include <boost/asio/write.hpp>
 #include <boost/beast/http/error.hpp>
 #include <boost/beast/http/read.hpp>
+
 #include <limits>
+#include "controlplane/probe/http_words.h"
 
 namespace maglb {
 namespace {
@@ -28,32 +30,12 @@ std::string describe_http(const boost::system::error_code& error) {
                                                               : "not HTTP: " + describe(error);
 }
 
-std::string host_of(const ProbeTarget& target) {
-  if (!target.config.host.empty()) {
-    return target.config.host;
-  }
-  const std::string address = target.address.to_string();
-  const std::string host = target.address.is_v4() ? address : "[" + address + "]";
-  return target.port == 80 ? host : fmt::format("{}:{}", host, target.port);
-}
-
-// "200..399, 404"
-std::string ranges_text(const std::vector<StatusRange>& ranges) {
-  std::string text;
-  for (const StatusRange& range : ranges) {
-    text += text.empty() ? "" : ", ";
-    text +=
-        range.low == range.high ? fmt::format("{}", range.low) : fmt::format("{}..{}", range.low, range.high);
-  }
-  return text;
-}
-
 }  // namespace
 
 std::string http_request(const ProbeTarget& target) {
   return fmt::format("{} {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: maglb-probe/" MAGLB_VERSION
                      "\r\nAccept: */*\r\nConnection: close\r\n\r\n",
-                     target.config.method, target.config.path, host_of(target));
+                     target.config.method, target.config.path, authority_of(target, 80));
 }
 
 void HttpAttempt::connected() {
@@ -97,8 +79,7 @@ void HttpAttempt::received(ErrorCode error) {
 void HttpAttempt::judge(uint16_t status) {
   const ProbeConfig& config = target_->config;
   if (!config.accepts(status)) {
-    return finish(Outcome::kFailure,
-                  fmt::format("http status {}, expected {}", status, ranges_text(config.status)));
+    return finish(Outcome::kFailure, refused_status(config, status));
   }
   if (config.body.empty()) {
     return finish(Outcome::kSuccess, fmt::format("http status {}", status));
