@@ -10,8 +10,9 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
-#include "controlplane/api/http_server.h"
+#include "controlplane/api/watch.h"
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/listeners.h"
 #include "controlplane/notify.h"
 #include "controlplane/publish/client.h"
 #include "controlplane/publish/publisher.h"
@@ -32,7 +33,8 @@ class Daemon {
         publisher_(io_, client_),
         stats_(io_, client_),
         reconciler_(io_, options.config, std::move(store), publisher_, events_),
-        api_(reconciler_, publisher_, client_, stats_),
+        api_(reconciler_, publisher_, client_, stats_, events_),
+        watch_(io_, events_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
         reload_signal_(io_, SIGHUP) {}
@@ -42,6 +44,7 @@ class Daemon {
  private:
   void on_connection_change();
   void await_reload();
+  void add_calls();
   std::string status() const;
 
   const Options& options_;
@@ -52,9 +55,11 @@ class Daemon {
   StatsCache stats_;
   Reconciler reconciler_;
   Api api_;
+  Watch watch_;
   Notify notify_;
   boost::asio::signal_set stop_signals_;
   boost::asio::signal_set reload_signal_;
+  Listeners listeners_;  // the last: connections end before what they ask
 };
 
 std::string Daemon::status() const {
@@ -78,9 +83,19 @@ void Daemon::await_reload() {
     notify_.reloading();
     // Whether it was taken is in the log: a signal has no other answer.
     (void)reconciler_.reload();
+    listeners_.reload();
     notify_.ready(status());
     await_reload();
   });
+}
+
+void Daemon::add_calls() {
+  api_.add("GET", "/v1/watch", [this](const Api::Arguments& arguments, const Respond& respond) {
+    respond(watch_.open(arguments.request, arguments.target));
+  });
+  for (const std::string& call : api_.calls()) {
+    spdlog::debug("API: serves {}", call);
+  }
 }
 
 int Daemon::run() {
@@ -89,13 +104,15 @@ int Daemon::run() {
     fmt::print(stderr, "{}\n", started.error().error.message);
     return started.error().error.kind == ErrorKind::kInvalid ? kInvalidConfig : kFailed;
   }
-  const auto server = HttpServer::listen(
-      io_, options_.api_socket,
-      [this](const ApiRequest& request, Respond respond) { api_.handle(request, std::move(respond)); });
-  if (!server) {
-    spdlog::error("API: {}", server.error().message);
+  add_calls();
+  auto listeners = Listeners::open(io_, options_, [this](const ApiRequest& request, Respond respond) {
+    api_.handle(request, std::move(respond));
+  });
+  if (!listeners) {
+    spdlog::error("API: {}", listeners.error().message);
     return kFailed;
   }
+  listeners_ = std::move(*listeners);
   stop_signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (!error) {
       spdlog::info("stopping on signal {}", number);

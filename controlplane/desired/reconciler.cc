@@ -199,14 +199,25 @@ void Reconciler::on_transition(const std::string& pool, const std::string& backe
   });
 }
 
+Compiled Reconciler::build() {
+  const HealthOf is_healthy = [this](std::string_view pool, std::string_view backend) {
+    return verdicts_.is_healthy(pool, backend);
+  };
+  const auto began = std::chrono::steady_clock::now();
+  Compiled next = compile(config_, is_healthy, generation() == 0 ? nullptr : &state_.compiled);
+  builds_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  for (const CompiledPool& pool : next.pools) {
+    const auto before = tables_.find(pool.spec->name);
+    builds_.tables += before == tables_.end() || before->second.spec != pool.spec ? 1 : 0;
+  }
+  return next;
+}
+
 void Reconciler::reconcile() {
   verdicts_.judge(config_, [this](const std::string& pool, const std::string& backend) {
     return opinion(pool, backend);
   });
-  const HealthOf is_healthy = [this](std::string_view pool, std::string_view backend) {
-    return verdicts_.is_healthy(pool, backend);
-  };
-  Compiled next = compile(config_, is_healthy, generation() == 0 ? nullptr : &state_.compiled);
+  Compiled next = build();
   for (const CompiledPool& pool : next.pools) {
     const auto before = tables_.find(pool.spec->name);
     if (pool.stale && (before == tables_.end() || !before->second.stale)) {

@@ -51,6 +51,12 @@ struct BackendStatus {
   uint32_t table_size = 0;
 };
 
+// Work on tables since the start.
+struct BuildCounters {
+  uint64_t tables = 0;  // that differ from what there was
+  double seconds = 0;   // of compiling states
+};
+
 class Reconciler {
  public:
   // Changes of health within this time become one state.
@@ -86,6 +92,7 @@ class Reconciler {
   ProbeCounters probe_counters() const { return prober_.counters(); }
   // Transitions of health by probes since the start.
   uint64_t transitions() const { return transitions_; }
+  const BuildCounters& build_counters() const { return builds_; }
   std::vector<std::string> warnings() const;
 
  private:
@@ -98,6 +105,7 @@ class Reconciler {
   Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
   void reconcile();
+  Compiled build();
   void save_health();
   uint64_t next_generation();
   ProbeOpinion opinion(const std::string& pool, const std::string& backend) const;
@@ -118,6 +126,7 @@ class Reconciler {
   uint64_t next_generation_ = 0;
   uint64_t reserved_until_ = 0;  // the first generation that is not reserved
   uint64_t transitions_ = 0;
+  BuildCounters builds_;
   bool merging_ = false;
   std::string file_warning_;   // why the file is not what runs
   std::string store_warning_;  // why the last write failed

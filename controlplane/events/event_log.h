@@ -32,6 +32,8 @@ enum class EventKind : uint8_t {
   kDataplane,  // connected or gone
 };
 
+inline constexpr size_t kEventKinds = static_cast<size_t>(EventKind::kDataplane) + 1;
+
 std::string_view to_string(EventKind kind);  // "health", "drain", ...
 
 struct Event {

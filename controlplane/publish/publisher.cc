@@ -55,6 +55,7 @@ void Publisher::publish() {
              *envelope.mutable_apply());
   under_way_ = true;
   ++applies_;
+  sent_ = std::chrono::steady_clock::now();
   client_.request(std::move(envelope), kApplyTimeout,
                   [this, sent = wanted_](const Result<ipc::Envelope>& reply) { take_reply(sent, reply); });
 }
@@ -83,6 +84,7 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
     return take_refusal(sent->generation,
                         reply->has_apply_reply() ? answer.error() : "Apply was answered with something else");
   } else {
+    latency_.add(std::chrono::steady_clock::now() - sent_);
     running_ = sent;
     running_boot_id_ = client_.hello().boot_id();
     refusal_.clear();

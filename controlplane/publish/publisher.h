@@ -19,6 +19,7 @@
 #include <string>
 
 #include "controlplane/publish/client.h"
+#include "controlplane/publish/latency_histogram.h"
 #include "lib/snapshot/build/compile.h"
 
 namespace maglb {
@@ -56,6 +57,8 @@ class Publisher {
   const std::string& refusal() const { return refusal_; }
   uint64_t applies() const { return applies_; }
   uint64_t refusals() const { return refusals_; }
+  // From sending a state until the workers run it.
+  const LatencyHistogram& latency() const { return latency_; }
 
  private:
   struct Waiter {
@@ -82,6 +85,8 @@ class Publisher {
   std::list<Waiter> waiters_;
   uint64_t applies_ = 0;
   uint64_t refusals_ = 0;
+  std::chrono::steady_clock::time_point sent_{};
+  LatencyHistogram latency_;
 };
 
 }  // namespace maglb

@@ -82,6 +82,15 @@ class Peer : public IpcHandler {
       stats.mutable_traffic()->set_packets(10);
       stats.mutable_traffic()->set_bytes(1000);
     }
+    for (const auto& [name, pool] : pools_) {
+      for (const BackendSpec& backend : pool->backends) {
+        ipc::BackendStats& stats = *reply.add_backends();
+        stats.set_pool(name);
+        stats.set_name(backend.name);
+        stats.set_next_hop("unresolved");
+        stats.mutable_traffic()->set_packets(5);
+      }
+    }
     ipc::WorkerStats& worker = *reply.add_workers();
     worker.set_received(7);
     worker.set_sent(6);
