@@ -159,6 +159,10 @@ const std::vector<Api::Route>& Api::routes() {
   return kRoutes;
 }
 
+void Api::add(const char* method, const char* path, Answer answer) {
+  added_.push_back({method, path, std::move(answer)});
+}
+
 void Api::handle(const ApiRequest& request, Respond respond) {
   const auto target = Target::parse(request.target);
   if (!target) {
@@ -172,6 +176,13 @@ void Api::handle(const ApiRequest& request, Respond respond) {
     if (names && method == route.method) {
       Call call{request, *target, std::move(*names), std::move(respond)};
       return (this->*route.handler)(call);
+    }
+    known = known || names.has_value();
+  }
+  for (const AddedRoute& route : added_) {
+    const auto names = match(route.path, target->path);
+    if (names && method == route.method) {
+      return route.answer({request, *target, *names}, std::move(respond));
     }
     known = known || names.has_value();
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,9 +24,24 @@ class Api {
 
   Api(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client, StatsCache& stats);
 
+  // What a call of another file gets. `names`: what stood where the path has a *.
+  struct Arguments {
+    const ApiRequest& request;
+    const Target& target;
+    const std::vector<std::string>& names;
+  };
+  using Answer = std::function<void(const Arguments&, Respond)>;
+  // Adds a call beside those here. REQUIRES: no other has this method and path.
+  void add(const char* method, const char* path, Answer answer);
+
   void handle(const ApiRequest& request, Respond respond);
 
  private:
+  struct AddedRoute {
+    const char* method;
+    const char* path;
+    Answer answer;
+  };
   struct Call {
     const ApiRequest& request;
     const Target& target;
@@ -73,6 +89,7 @@ class Api {
   Publisher& publisher_;
   DataplaneClient& client_;
   StatsCache& stats_;
+  std::vector<AddedRoute> added_;
   std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
 };
 

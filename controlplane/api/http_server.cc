@@ -1,6 +1,7 @@
 #include "controlplane/api/http_server.h"
 
 #include <spdlog/spdlog.h>
+#include <sys/socket.h>
 
 #include <boost/asio/local/stream_protocol.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -20,6 +21,15 @@ namespace http = beast::http;
 using boost::system::error_code;
 using Local = asio::local::stream_protocol;
 using Clock = std::chrono::steady_clock;
+
+Peer peer_of(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof(credentials);
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) != 0) {
+    return {UINT32_MAX, UINT32_MAX, 0};  // nobody
+  }
+  return {credentials.uid, credentials.gid, credentials.pid};
+}
 
 }  // namespace
 
@@ -50,7 +60,10 @@ class HttpServer::Impl : public std::enable_shared_from_this<Impl> {
 class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
  public:
   Session(std::shared_ptr<Impl> server, Local::socket socket)
-      : server_(std::move(server)), socket_(std::move(socket)), timer_(socket_.get_executor()) {}
+      : server_(std::move(server)),
+        socket_(std::move(socket)),
+        timer_(socket_.get_executor()),
+        peer_(peer_of(socket_.native_handle())) {}
 
   void read_head();
   void close();
@@ -68,6 +81,7 @@ class HttpServer::Impl::Session : public std::enable_shared_from_this<Session> {
   std::shared_ptr<Impl> server_;
   Local::socket socket_;
   asio::steady_timer timer_;
+  Peer peer_;
   beast::flat_buffer buffer_{kMaxHead + kMaxBody};
   std::optional<http::request_parser<http::string_body>> parser_;
   std::optional<http::response<http::string_body>> response_;
@@ -158,7 +172,7 @@ void HttpServer::Impl::Session::answer() {
   answering_ = true;
   auto& message = parser_->get();
   const ApiRequest request{std::string(message.method_string()), std::string(message.target()),
-                           std::move(message.body())};
+                           std::move(message.body()), peer_};
   // A probe's answer may come after the peer has gone: the session lives until then, its socket not.
   server_->handle_(request, [self = shared_from_this()](ApiResponse response) {
     if (!self->closed_) {

@@ -8,10 +8,18 @@
 
 namespace maglb {
 
+// Who asks, as the kernel says (SO_PEERCRED).
+struct Peer {
+  uint32_t uid = 0;
+  uint32_t gid = 0;
+  int32_t pid = 0;
+};
+
 struct ApiRequest {
   std::string method;
   std::string target;  // path and query as they came
   std::string body;
+  Peer peer = {};
 };
 
 struct ApiResponse {

@@ -20,10 +20,11 @@ std::string_view to_string(DocumentSource source) {
 }  // namespace
 
 Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Store store,
-                       Publisher& publisher)
+                       Publisher& publisher, EventLog& events)
     : config_file_(std::move(config_file)),
       store_(std::move(store)),
       publisher_(publisher),
+      events_(events),
       merge_timer_(io),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
         on_transition(pool, backend, status);
@@ -183,6 +184,8 @@ void Reconciler::on_transition(const std::string& pool, const std::string& backe
   ++transitions_;
   spdlog::log(status.health == Health::kHealthy ? spdlog::level::info : spdlog::level::warn,
               "pool {}: backend {} is {}: {}", pool, backend, to_string(status.health), status.reason);
+  events_.record(EventKind::kHealth, pool, backend,
+                 fmt::format("{}: {}", to_string(status.health), status.reason));
   if (merging_) {
     return;
   }

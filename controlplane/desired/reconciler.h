@@ -27,6 +27,7 @@
 #include "controlplane/desired/edit.h"
 #include "controlplane/desired/tables.h"
 #include "controlplane/desired/verdicts.h"
+#include "controlplane/events/event_log.h"
 #include "controlplane/probe/prober.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/store/store.h"
@@ -55,7 +56,8 @@ class Reconciler {
   // Changes of health within this time become one state.
   static constexpr std::chrono::milliseconds kMergeTime{3};
 
-  Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher);
+  Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher,
+             EventLog& events);
 
   // Decides between file and stored document, restores health, compiles and starts the probes. Fails
   // when there is neither a good file nor a stored document.
@@ -104,6 +106,7 @@ class Reconciler {
   std::string config_file_;
   Store store_;
   Publisher& publisher_;
+  EventLog& events_;
   boost::asio::steady_timer merge_timer_;
   Prober prober_;
   ServiceConfig config_;

@@ -137,9 +137,9 @@ void Attempt::received(error_code error) {
 
 void Attempt::judge(unsigned status) {
   const ProbeConfig& config = target_->config;
-  if (status < config.status_low || status > config.status_high) {
-    return finish(Outcome::kFailure, fmt::format("http status {}, expected {}..{}", status, config.status_low,
-                                                 config.status_high));
+  if (!config.accepts(static_cast<uint16_t>(status))) {
+    return finish(Outcome::kFailure, fmt::format("http status {}, expected {}..{}", status,
+                                                 config.status[0].low, config.status[0].high));
   }
   finish(Outcome::kSuccess, fmt::format("http status {}", status));
 }

@@ -11,8 +11,8 @@ namespace {
 
 auto ordered(const ProbeTarget& target) {
   const ProbeConfig& c = target.config;
-  return std::tie(target.address, target.port, c.type, c.port, c.path, c.host, c.status_low, c.status_high,
-                  c.interval, c.timeout, c.rise, c.fall);
+  return std::tie(target.address, target.port, c.type, c.port, c.path, c.host, c.status, c.interval,
+                  c.timeout, c.rise, c.fall);
 }
 
 }  // namespace
@@ -25,8 +25,7 @@ ProbeTarget ProbeTarget::make(const IpAddress& address, uint16_t service_port, c
     const ProbeConfig unused;
     target.config.path = unused.path;
     target.config.host = unused.host;
-    target.config.status_low = unused.status_low;
-    target.config.status_high = unused.status_high;
+    target.config.status = unused.status;
   }
   return target;
 }

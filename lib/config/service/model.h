@@ -23,6 +23,8 @@
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
+#include <algorithm>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -49,8 +51,10 @@ inline constexpr uint32_t kMaxProbeCount = 1000;  // of rise and fall
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
 
-// How a pool's stateful choice for a new flow is made. More come; the file refuses what is not here.
-enum class Scheduler : uint8_t { kMaglev };
+// How a pool chooses the backend of a new flow. kMaglev and kSourceHash need no state and choose alike on
+// every machine of a fleet; the others choose for packets that open a flow whose entry is stored, and leave
+// all else to the pool's Maglev table.
+enum class Scheduler : uint8_t { kMaglev, kSourceHash, kRoundRobin, kLeastConnections, kRandom };
 
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };
@@ -58,20 +62,68 @@ enum class AdminState : uint8_t { kUp, kDrain, kDown };
 // What a flow does when its backend becomes unhealthy, down or removed.
 enum class OnFailure : uint8_t { kReschedule, kKeep };
 
-enum class ProbeType : uint8_t { kNone, kTcp, kHttp };
+// kHttp2 is cleartext with prior knowledge ("h2c"); HTTP/2 inside TLS is kHttps with http_version 2.
+enum class ProbeType : uint8_t { kNone, kTcp, kHttp, kHttps, kHttp2, kGrpc, kDns, kUdp, kIcmp, kExec };
+
+// kTunnel: to the service's address, in the encapsulation that the backend's traffic gets.
+enum class ProbeVia : uint8_t { kDirect, kTunnel };
+
+// A closed range of HTTP statuses.
+struct StatusRange {
+  uint16_t low = 200;
+  uint16_t high = 399;
+  friend auto operator<=>(const StatusRange&, const StatusRange&) = default;
+};
+
+// How a server proves who it is (https, and grpc with `enabled`).
+struct ProbeTls {
+  bool enabled = false;  // grpc: inside TLS. https: always true
+  bool verify = true;    // the chain up to a trusted root, the name and the dates
+  std::string
+      server_name;      // SNI and the name in the certificate; empty: `host` of the probe, else its address
+  std::string ca_file;  // roots to trust; empty: the system's
+  std::string pin;      // "sha256//BASE64" of the server's public key; empty: none
+  friend auto operator<=>(const ProbeTls&, const ProbeTls&) = default;
+};
+
+// What a DNS server is asked and how it has to answer.
+struct ProbeDns {
+  std::string name = ".";   // asked for
+  std::string type = "NS";  // A, AAAA, CNAME, MX, NS, SOA, SRV, TXT
+  std::string expect;       // an address or text that an answer has to have; empty: any answer of no error
+  bool over_tcp = false;
+  friend auto operator<=>(const ProbeDns&, const ProbeDns&) = default;
+};
 
 struct ProbeConfig {
   ProbeType type = ProbeType::kTcp;
-  uint16_t port = 0;          // 0: the port of the service that uses the pool
-  std::string path = "/";     // http
-  std::string host;           // http: the Host header; empty: the backend's address
-  uint16_t status_low = 200;  // http: expected status, a closed range
-  uint16_t status_high = 399;
+  ProbeVia via = ProbeVia::kDirect;
+  uint16_t port = 0;           // 0: the port of the service that uses the pool; icmp and exec have none
+  std::string path = "/";      // http, https, http2
+  std::string host;            // http, https, http2, grpc: the Host header; empty: the backend's address
+  std::string method = "GET";  // http, https, http2: GET or HEAD
+  std::vector<StatusRange> status = {{200, 399}};  // http, https, http2: good ones; not empty
+  std::string body;          // http, https, http2: has to be in the first 64 KiB; empty: any
+  uint8_t http_version = 1;  // https: 1 or 2
+  ProbeTls tls;              // https, grpc
+  std::string grpc_service;  // grpc: asked for by grpc.health.v1; empty: the server as a whole
+  ProbeDns dns;
+  std::string send;                  // udp: octets of the datagram
+  std::string expect;                // udp: octets that the answer begins with; empty: any answer
+  std::vector<std::string> command;  // exec: program and arguments
   Duration interval = std::chrono::seconds(1);
+  Duration fast_interval{};  // while the last outcomes are not all alike or health is unknown; 0: as interval
   Duration timeout = std::chrono::milliseconds(500);
-  uint32_t rise = 2;  // successes in a row that make an unhealthy backend healthy
-  uint32_t fall = 3;  // failures in a row that make a healthy backend unhealthy
+  Duration cool_down{};  // a backend that became healthy less than this ago, and fails, stays out that long
+  uint32_t rise = 2;     // successes in a row that make an unhealthy backend healthy
+  uint32_t fall = 3;     // failures in a row that make a healthy backend unhealthy
   friend bool operator==(const ProbeConfig&, const ProbeConfig&) = default;
+
+  bool accepts(uint16_t http_status) const {
+    return std::any_of(status.begin(), status.end(), [http_status](const StatusRange& range) {
+      return range.low <= http_status && http_status <= range.high;
+    });
+  }
 };
 
 struct BackendConfig {
@@ -80,14 +132,56 @@ struct BackendConfig {
   uint32_t weight = 100;
   AdminState state = AdminState::kUp;
   std::vector<std::string> server_ids = {};  // octets, for routing by QUIC connection id
+  uint32_t max_connections = 0;              // flows at a time, on this machine; 0: the pool's
+  std::optional<ProbeConfig> health = {};    // whole: the pool's with what the backend says otherwise
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
+};
+
+// A number of backends, or a percentage of those that shall be up; 0: none.
+struct Quorum {
+  uint32_t value = 0;
+  bool is_percent = false;
+  friend bool operator==(const Quorum&, const Quorum&) = default;
+};
+
+// What becomes of the flows of a backend whose drain has lasted drain_timeout: they stay until they end, or
+// the backend counts as down and they are moved.
+enum class DrainEnd : uint8_t { kLeave, kClose };
+
+// Where a pool's backends come from, beside those that the document lists. The others are found while maglb
+// runs, and the last that were found stay when the source is gone.
+enum class SourceType : uint8_t { kStatic, kFile, kDns, kEtcd };
+
+enum class DnsRecords : uint8_t { kA, kAaaa, kBoth, kSrv };
+
+struct BackendSource {
+  SourceType type = SourceType::kStatic;
+  std::string path;  // file: file_sd, JSON or YAML
+  std::string name;  // dns: asked for
+  DnsRecords records = DnsRecords::kBoth;
+  std::vector<std::string> servers;    // dns: resolvers, "10.0.0.53" or "10.0.0.53:5353"; none: the system's
+  std::vector<std::string> endpoints;  // etcd: "http://10.0.0.7:2379"
+  std::string prefix;                  // etcd: keys that begin with it
+  std::string ca_file, cert_file, key_file;     // etcd with https
+  Duration refresh = std::chrono::seconds(30);  // dns: at most this between questions, whatever the TTL says
+  uint32_t weight = 100;                        // of a backend that says none
+  friend bool operator==(const BackendSource&, const BackendSource&) = default;
 };
 
 struct PoolConfig {
   std::string name;
   Scheduler scheduler = Scheduler::kMaglev;
   uint32_t table_size = 65537;
+  uint8_t source_prefix_v4 = 32;  // source-hash: clients of one prefix go to one backend
+  uint8_t source_prefix_v6 = 128;
   ProbeConfig health;
+  Quorum min_healthy;        // fewer healthy ones than this: all are treated as healthy (panic mode)
+  std::string fallback;      // the pool that serves while this one has nobody healthy; empty: none
+  Duration slow_start{};     // from its first packet to its whole weight, for a backend that became healthy
+  Duration drain_timeout{};  // 0: a drain has no end of its own
+  DrainEnd drain_end = DrainEnd::kLeave;
+  uint32_t max_connections = 0;  // of each backend; 0: no bound
+  BackendSource source;
   std::vector<BackendConfig> backends;
   friend bool operator==(const PoolConfig&, const PoolConfig&) = default;
 };
@@ -123,8 +217,13 @@ inline uint16_t backend_port_of(const ServiceEntry& service) {
   return service.port.is_single() ? service.port.first : uint16_t{0};
 }
 
+// What the first round means in which the probes of all backends fail together: that our own network is gone
+// (kHold: nothing is done until they have failed `fall` times more), or that they are all dead (kAct).
+enum class NetworkFailure : uint8_t { kHold, kAct };
+
 struct ServiceConfig {
   uint64_t seed = 0;  // fleet-wide selection seed
+  NetworkFailure network_failure = NetworkFailure::kHold;
   std::vector<PoolConfig> pools;
   std::vector<ServiceEntry> services;
   friend bool operator==(const ServiceConfig&, const ServiceConfig&) = default;

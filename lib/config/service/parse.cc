@@ -62,8 +62,7 @@ void read_status(const Field& field, ProbeConfig& probe) {
         fmt::format("expected an HTTP status or a range like 200-399, not {}", yaml::describe(field.node())));
     return;
   }
-  probe.status_low = static_cast<uint16_t>(*low);
-  probe.status_high = static_cast<uint16_t>(*high);
+  probe.status = {{static_cast<uint16_t>(*low), static_cast<uint16_t>(*high)}};
 }
 
 void refuse(std::initializer_list<const Field*> fields, std::string_view why) {

@@ -177,8 +177,7 @@ class Validator {
   void check_http(const ProbeConfig& probe, const ProbeMarks& marks, const std::string& context) {
     const ProbeConfig defaults;
     if (probe.type != ProbeType::kHttp) {
-      if (probe.path != defaults.path || probe.host != defaults.host ||
-          probe.status_low != defaults.status_low || probe.status_high != defaults.status_high) {
+      if (probe.path != defaults.path || probe.host != defaults.host || probe.status != defaults.status) {
         report(marks.self, context, "path, host and status have a meaning with type http only");
       }
       return;
@@ -193,7 +192,8 @@ class Validator {
         probe.host.size() > 255) {
       report(marks.host, context + ": host", "expected a host name");
     }
-    if (probe.status_low < 100 || probe.status_high > 599 || probe.status_low > probe.status_high) {
+    if (probe.status.size() != 1 || probe.status[0].low < 100 || probe.status[0].high > 599 ||
+        probe.status[0].low > probe.status[0].high) {
       report(marks.status, context + ": status", "expected a range within 100-599");
     }
   }

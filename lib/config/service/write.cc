@@ -61,8 +61,8 @@ std::string write_probe(const ProbeConfig& probe) {
       if (!probe.host.empty()) {
         fmt::format_to(to, ", host: {}", scalar(probe.host));
       }
-      if (probe.status_low != defaults.status_low || probe.status_high != defaults.status_high) {
-        fmt::format_to(to, ", status: {}-{}", probe.status_low, probe.status_high);
+      if (probe.status != defaults.status) {
+        fmt::format_to(to, ", status: {}-{}", probe.status[0].low, probe.status[0].high);
       }
     }
     fmt::format_to(to, ", interval: {}, timeout: {}, rise: {}, fall: {}",
@@ -178,6 +178,14 @@ std::string_view to_string(Scheduler scheduler) {
   switch (scheduler) {
     case Scheduler::kMaglev:
       return "maglev";
+    case Scheduler::kSourceHash:
+      return "source-hash";
+    case Scheduler::kRoundRobin:
+      return "round-robin";
+    case Scheduler::kLeastConnections:
+      return "least-connections";
+    case Scheduler::kRandom:
+      return "random";
   }
   return "?";
 }
@@ -212,6 +220,20 @@ std::string_view to_string(ProbeType type) {
       return "tcp";
     case ProbeType::kHttp:
       return "http";
+    case ProbeType::kHttps:
+      return "https";
+    case ProbeType::kHttp2:
+      return "http2";
+    case ProbeType::kGrpc:
+      return "grpc";
+    case ProbeType::kDns:
+      return "dns";
+    case ProbeType::kUdp:
+      return "udp";
+    case ProbeType::kIcmp:
+      return "icmp";
+    case ProbeType::kExec:
+      return "exec";
   }
   return "?";
 }

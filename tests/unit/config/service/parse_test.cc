@@ -90,8 +90,7 @@ TEST(ServiceConfigParse, AShortIntervalShortensTheDefaultTimeout) {
 TEST(ServiceConfigParse, ReadsAStatusRange) {
   const ServiceConfig config =
       parsed("version: 1\npools: {p: {health: {type: http, status: 200-204}, backends: []}}");
-  EXPECT_EQ(config.pools[0].health.status_low, 200);
-  EXPECT_EQ(config.pools[0].health.status_high, 204);
+  EXPECT_EQ(config.pools[0].health.status, (std::vector<StatusRange>{{200, 204}}));
   EXPECT_EQ(config.pools[0].health.path, "/");
 }
 

@@ -52,12 +52,17 @@ class Generator {
     if (pool.health.type == ProbeType::kHttp) {
       pool.health.path = below(2) == 0 ? "/" : "/a?b=\"c\"&d={e}\\f:%20,[\xc3\xa9]";
       pool.health.host = below(2) == 0 ? "" : "example.org:8080";
-      pool.health.status_high = static_cast<uint16_t>(200 + below(300));
+      pool.health.status[0].high = static_cast<uint16_t>(200 + below(300));
     }
     const bool v6 = below(3) == 0;
     for (uint32_t i = 0; i < below(10); ++i) {
-      pool.backends.push_back({name(i), backend_address(v6, number, i), below(10001),
-                               static_cast<AdminState>(below(3)), server_ids(i)});
+      pool.backends.push_back({name(i),
+                               backend_address(v6, number, i),
+                               below(10001),
+                               static_cast<AdminState>(below(3)),
+                               server_ids(i),
+                               0,
+                               {}});
     }
     return pool;
   }

@@ -235,7 +235,7 @@ TEST_P(ProberTest, ATargetIgnoresWhatItsTypeDoesNotUse) {
   ProbeConfig one = config();
   ProbeConfig two = config();
   two.path = "/other";
-  two.status_high = 204;
+  two.status = {{200, 204}};
   EXPECT_EQ(ProbeTarget::make(loopback(), 80, one), ProbeTarget::make(loopback(), 80, two));
   two.port = 81;
   EXPECT_EQ(ProbeTarget::make(loopback(), 81, one), ProbeTarget::make(loopback(), 80, two));
