@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/explain_route.h"
 #include "controlplane/api/http_server.h"
 #include "controlplane/desired/reconciler.h"
 #include "controlplane/notify.h"
@@ -35,7 +36,9 @@ class Daemon {
         api_(reconciler_, publisher_, client_, stats_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
-        reload_signal_(io_, SIGHUP) {}
+        reload_signal_(io_, SIGHUP) {
+    add_explain_route(api_, client_);
+  }
 
   int run();
 

@@ -161,7 +161,7 @@ std::optional<Explanation::Known> youngest_entry(const ExplainSources& sources, 
     }
     const Duration idle = idle_of(service, *entry, tick);
     if (!youngest || idle < youngest->idle) {
-      youngest = {static_cast<uint32_t>(i), *entry, idle};
+      youngest = {static_cast<uint32_t>(i), *entry, idle, entry->expires.left(tick)};
     }
   }
   return youngest;

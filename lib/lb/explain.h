@@ -62,6 +62,7 @@ struct Explanation {
     uint32_t worker = 0;
     FlowEntry entry;
     Duration idle{};
+    Duration expires_in{};
   };
   std::optional<Known> flow;
 
