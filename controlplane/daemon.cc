@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/explain_route.h"
 #include "controlplane/api/watch.h"
 #include "controlplane/desired/reconciler.h"
 #include "controlplane/listeners.h"
@@ -37,7 +38,9 @@ class Daemon {
         watch_(io_, events_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
-        reload_signal_(io_, SIGHUP) {}
+        reload_signal_(io_, SIGHUP) {
+    add_explain_route(api_, client_);
+  }
 
   int run();
 

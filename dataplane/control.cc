@@ -36,6 +36,8 @@ FlowKey key_of(const FlowQuery& query) {
 
 Control::Control(const Parts& parts)
     : parts_(parts),
+      flow_hash_(parts.explain.flow_key),
+      explainer_(parts.registry.limits().services, parts.registry.limits().backends),
       boot_id_(SipKey::random().k0),
       started_(monotonic_now()),
       service_base_([workers = &parts.workers](uint32_t index) {
@@ -170,7 +172,7 @@ void Control::fill_stats(ipc::Stats& reply) {
 }
 
 void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const {
-  const FlowDigest digest = parts_.flow_hash.digest(key, service.id);
+  const FlowDigest digest = flow_hash_.digest(key, service.id);
   const Tick tick = Tick::at(parts_.clock.now());
   // A flow that changed queues has an entry in both tables: the younger one is where it is now.
   std::optional<FlowEntry> youngest;

@@ -89,6 +89,8 @@ class Dataplane::Impl {
   const NatPorts* nat_ports() const { return nat_ports_ ? &*nat_ports_ : nullptr; }
   Error no_table_memory() const;
   Result<void> share_nat_ports();
+  std::vector<std::string> link_names() const;
+  ExplainSettings explain_settings() const;
   Result<void> start_eal();
   Result<void> open_ports();
   Result<void> make_next_hops();
@@ -128,6 +130,7 @@ class Dataplane::Impl {
   alignas(64) std::atomic<bool> stop_{false};  // workers read it every round
   // From here on what the main core writes while they run.
   alignas(64) bool launched_ = false;
+  std::optional<ExplainSettings> explain_;
   std::unique_ptr<Control> control_;
   std::optional<IpcServer> server_;
   Time last_collect_{0};
@@ -355,6 +358,38 @@ Error Dataplane::Impl::no_table_memory() const {
   return {ErrorKind::kSystem, text + "; give more, or lower entries"};
 }
 
+// By the index of port_views_: ports, then the VLANs of all of them.
+std::vector<std::string> Dataplane::Impl::link_names() const {
+  std::vector<std::string> names;
+  for (const PortConfig& port : config_.ports) {
+    names.push_back(port.name);
+  }
+  for (const PortConfig& port : config_.ports) {
+    for (const VlanConfig& vlan : port.vlans) {
+      names.push_back(vlan.name);
+    }
+  }
+  return names;
+}
+
+// A few ports of each nat address are enough to show what a new connection gets.
+ExplainSettings Dataplane::Impl::explain_settings() const {
+  constexpr uint16_t kPorts = 16;
+  const NatSourceConfig& source = config_.nat_source;
+  const auto last =
+      static_cast<uint16_t>(std::min<uint32_t>(source.ports.last, source.ports.first + kPorts - 1u));
+  auto ports = NatPorts::of_sources(source.v4, source.v6, {source.ports.first, last}, 1);
+  return {flow_key_,
+          config_.tunnel_source_v4,
+          config_.tunnel_source_v6,
+          path_of(isa_),
+          next_hop_table_,
+          port_views_,
+          link_names(),
+          tables_,
+          ports ? *std::move(ports) : std::nullopt};
+}
+
 Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   auto ready = share_nat_ports()
                    .and_then([&] { return start_eal(); })
@@ -365,8 +400,9 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   }
   make_state();
   make_workers();
-  control_ = std::make_unique<Control>(Control::Parts{*clock_, FlowHash(flow_key_), *registry_, *publisher_,
-                                                      *steering_, *next_hops_, workers_, ports_});
+  explain_.emplace(explain_settings());
+  control_ = std::make_unique<Control>(
+      Control::Parts{*clock_, *explain_, *registry_, *publisher_, *steering_, *next_hops_, workers_, ports_});
   auto server = IpcServer::listen(socket_path, *control_);
   if (!server) {
     return tl::unexpected(std::move(server.error()));

@@ -3,11 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
 #include "controlplane/api/backend_body.h"
 #include "controlplane/api/etag.h"
+#include "controlplane/api/flow_query.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/objects.h"
 #include "controlplane/api/openapi.h"
@@ -53,61 +53,6 @@ std::optional<std::vector<std::string>> match(std::string_view route, const std:
     }
   }
   return names;
-}
-
-Result<std::string> parameter(const Target& target, const char* name) {
-  const auto found = target.query.find(name);
-  if (found == target.query.end()) {
-    return fail(ErrorKind::kInvalid, fmt::format("parameter {} is missing", name));
-  }
-  return found->second;
-}
-
-Result<IpAddress> address_parameter(const Target& target, const char* name) {
-  const auto text = parameter(target, name);
-  if (!text) {
-    return tl::unexpected(text.error());
-  }
-  auto address = IpAddress::parse(*text);
-  if (!address) {
-    return tl::unexpected(std::move(address.error()).within(name));
-  }
-  return *address;
-}
-
-Result<uint16_t> port_parameter(const Target& target, const char* name) {
-  const auto text = parameter(target, name);
-  if (!text) {
-    return tl::unexpected(text.error());
-  }
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), port);
-  if (error != std::errc() || end != text->data() + text->size()) {
-    return fail(ErrorKind::kInvalid, fmt::format("{}: expected a number in 0..65535", name));
-  }
-  return port;
-}
-
-Result<FlowQuery> flow_query(const Target& target) {
-  const auto protocol = parameter(target, "protocol");
-  if (!protocol || (*protocol != "tcp" && *protocol != "udp")) {
-    return fail(ErrorKind::kInvalid, "protocol: expected tcp or udp");
-  }
-  const auto source = address_parameter(target, "source");
-  const auto destination = address_parameter(target, "destination");
-  if (!source || !destination) {
-    return tl::unexpected(source ? destination.error() : source.error());
-  }
-  if (source->is_v4() != destination->is_v4()) {
-    return fail(ErrorKind::kInvalid, "source and destination: expected addresses of one family");
-  }
-  const auto source_port = port_parameter(target, "source_port");
-  const auto destination_port = port_parameter(target, "destination_port");
-  if (!source_port || !destination_port) {
-    return tl::unexpected(source_port ? destination_port.error() : source_port.error());
-  }
-  return FlowQuery{*protocol == "tcp" ? Protocol::kTcp : Protocol::kUdp, *source, *destination, *source_port,
-                   *destination_port};
 }
 
 }  // namespace

@@ -410,4 +410,24 @@ Result<FlowQuery> from_message(const ipc::FlowLookup& message) {
                    *destination_port};
 }
 
+void to_message(const ExplainQuery& query, ipc::Explain& message) {
+  to_message(query.flow, *message.mutable_flow());
+  message.set_tcp_flags(query.tcp_flags);
+  message.set_bytes(query.bytes);
+  message.set_may_fragment(query.may_fragment);
+}
+
+Result<ExplainQuery> from_message(const ipc::Explain& message) {
+  const auto flow = from_message(message.flow());
+  if (!flow) {
+    return tl::unexpected(flow.error());
+  }
+  if (message.tcp_flags() > 63 || message.bytes() > UINT16_MAX) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("flags {} or length {} cannot be", message.tcp_flags(), message.bytes()));
+  }
+  return ExplainQuery{*flow, static_cast<uint8_t>(message.tcp_flags()),
+                      static_cast<uint16_t>(message.bytes()), message.may_fragment()};
+}
+
 }  // namespace maglb

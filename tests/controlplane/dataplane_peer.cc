@@ -113,6 +113,19 @@ class Peer : public IpcHandler {
     }
   }
 
+  void explain(const ExplainQuery& query, ipc::ExplainReply& reply) override {
+    ipc::FlowLookupReply found;
+    look_up(query.flow, found);
+    reply.set_service(found.service());
+    reply.set_pool(found.pool());
+    reply.set_backend(found.table_backend());
+    reply.set_table_backend(found.table_backend());
+    reply.mutable_result()->set_verdict(found.service_found() ? "sent" : "kernel");
+    ipc::ExplainReply::Step& step = *reply.add_steps();
+    step.set_stage("result");
+    step.set_text(reply.result().verdict());
+  }
+
   void summarize(ipc::FlowSummary& reply) override {
     reply.set_flows(5);
     reply.set_capacity(100);

@@ -36,6 +36,7 @@ struct LookupQuery {
   std::string destination_port;
 };
 Rendered render_flow_lookup(const LookupQuery& query, const Json& lookup, bool colour);
+Rendered render_explanation(const Json& explanation, bool colour);
 Rendered render_flow_summary(const Json& summary, bool colour);
 
 // What of the statistics is wanted beside the totals.
