@@ -5,13 +5,14 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
 #include <boost/asio/steady_timer.hpp>
 #include <deque>
 #include <map>
 #include <random>
 #include <utility>
 
-#include "controlplane/probe/attempt.h"
+#include "controlplane/probe/attempt_factory.h"
 #include "controlplane/probe/deadline_heap.h"
 
 namespace maglb {
@@ -31,17 +32,14 @@ using UserKey = std::pair<std::string, std::string>;  // pool, backend
 struct User;
 
 struct Target {
-  explicit Target(const ProbeTarget& t)
-      : what(t),
-        request(t.config.type == ProbeType::kHttp ? http_request(t) : std::string()),
-        state(t.config.rise, t.config.fall) {}
+  explicit Target(const ProbeTarget& t) : what(t), state(t.config.rise, t.config.fall) {}
 
   const ProbeTarget what;
-  const std::string request;
   HealthState state;
   std::string reason;
   Duration latency{};
-  WallTime last_outcome{};
+  WallTime last_outcome{};  // the epoch: none yet
+  bool last_failed = false;
   Time due{};      // when the present or next attempt was to start
   Time started{};  // when it did
   bool extended = false;
@@ -86,7 +84,7 @@ uint32_t descriptors_for_probes() {
 class Prober::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(boost::asio::io_context& io, OnTransition on_transition, const ProberOptions& options)
-      : io_(io),
+      : factory_(io),
         timer_(io),
         on_transition_(std::move(on_transition)),
         max_in_flight_(options.max_in_flight != 0 ? options.max_in_flight : descriptors_for_probes()),
@@ -95,6 +93,9 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   void set_users(std::vector<ProbeUser> users);
   std::optional<ProbeStatus> status(std::string_view pool, std::string_view backend) const;
   ProbeCounters counters() const;
+  bool all_failing() const {
+    return counters_.with_outcome > 0 && counters_.failing == counters_.with_outcome;
+  }
   void stop();
 
  private:
@@ -111,12 +112,13 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   void expire(Target& target, Time now);
   void end(Target& target);
   void conclude(Target& target, AttemptResult result);
+  void count_last(const Target& target, int sign);
   void schedule_next(Target& target, Time now);
   void admit_waiting(Time now);
   void log_skip(const Target& target, const std::string& reason, Time now);
   void notify(const Target& target);
 
-  boost::asio::io_context& io_;
+  const AttemptFactory factory_;
   boost::asio::steady_timer timer_;
   Time armed_for_ = Time::max();
   OnTransition on_transition_;
@@ -129,7 +131,7 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
   // waiting_.
   DeadlineHeap<Target> deadlines_;
   std::deque<Target*> waiting_;
-  std::vector<std::shared_ptr<Attempt>> idle_attempts_;
+  std::array<std::vector<std::shared_ptr<Attempt>>, kProbeTypes> idle_attempts_;
 
   ProbeCounters counters_;
   uint64_t skips_unlogged_ = 0;
@@ -210,6 +212,7 @@ void Prober::Impl::drop_unused_targets() {
       ++counters_.cancelled;
     }
     deadlines_.remove(target);
+    count_last(target, -1);
     return true;
   });
 }
@@ -260,19 +263,20 @@ void Prober::Impl::begin(Target& target, Time now) {
     waiting_.push_back(&target);
     return;
   }
-  if (idle_attempts_.empty()) {
-    target.attempt = std::make_shared<Attempt>(io_);
+  auto& idle = idle_attempts_[static_cast<size_t>(target.what.config.type)];
+  if (idle.empty()) {
+    target.attempt = factory_.make(target.what.config.type);
   } else {
-    target.attempt = std::move(idle_attempts_.back());
-    idle_attempts_.pop_back();
+    target.attempt = std::move(idle.back());
+    idle.pop_back();
   }
   ++counters_.attempts;
   ++counters_.in_flight;
   target.started = now;
   target.extended = false;
   deadlines_.set(target, now + target.what.config.timeout);
-  target.attempt->start(target.what, target.request, [this, &target](AttemptResult result) {
-    idle_attempts_.push_back(target.attempt);
+  target.attempt->start(target.what, [this, &target](AttemptResult result) {
+    idle_attempts_[static_cast<size_t>(target.what.config.type)].push_back(target.attempt);
     end(target);
     conclude(target, std::move(result));
     arm();
@@ -313,9 +317,20 @@ void Prober::Impl::conclude(Target& target, AttemptResult result) {
   ++(success ? counters_.successes : counters_.failures);
   target.reason = std::move(result.reason);
   target.latency = now - target.started;
+  count_last(target, -1);
+  target.last_failed = !success;
   target.last_outcome = std::chrono::system_clock::now();
+  count_last(target, +1);
   if (target.state.record(success, target.last_outcome)) {
     notify(target);
+  }
+}
+
+// Adds the target to the counts of last outcomes, or takes it out of them.
+void Prober::Impl::count_last(const Target& target, int sign) {
+  if (target.last_outcome != WallTime{}) {
+    counters_.with_outcome += static_cast<uint64_t>(sign);
+    counters_.failing += target.last_failed ? static_cast<uint64_t>(sign) : 0;
   }
 }
 
@@ -399,6 +414,10 @@ std::optional<ProbeStatus> Prober::status(std::string_view pool, std::string_vie
 
 ProbeCounters Prober::counters() const {
   return impl_->counters();
+}
+
+bool Prober::all_failing() const {
+  return impl_->all_failing();
 }
 
 }  // namespace maglb

@@ -70,6 +70,9 @@ struct ProbeCounters {
   uint64_t in_flight = 0;
   uint64_t targets = 0;
   uint64_t waiting = 0;  // due, and held back by max_in_flight
+  // How it looks right now: targets whose last outcome is known, and those of them where it was a failure.
+  uint64_t with_outcome = 0;
+  uint64_t failing = 0;
 };
 
 struct ProberOptions {
@@ -99,6 +102,12 @@ class Prober {
   std::optional<ProbeStatus> status(std::string_view pool, std::string_view backend) const;
 
   ProbeCounters counters() const;
+
+  // The last outcome of every target that has one was a failure: ours is the network that is gone, or all
+  // backends are. False while no target has an outcome. Known at once, whatever the number of targets;
+  // counters().with_outcome says how many they are. True already within the call to OnTransition that
+  // the last failure causes.
+  bool all_failing() const;
 
  private:
   class Impl;

@@ -8,7 +8,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <thread>
 
-#include "controlplane/probe/attempt.h"
+#include "controlplane/probe/http_attempt.h"
 #include "tests/unit/controlplane/probe/probe_fixture.h"
 
 namespace maglb::test {
