@@ -31,7 +31,7 @@ class Daemon {
         client_(io_, options.dataplane_socket, [this] { on_connection_change(); }),
         publisher_(io_, client_),
         stats_(io_, client_),
-        reconciler_(io_, options.config, std::move(store), publisher_, events_),
+        reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
         api_(reconciler_, publisher_, client_, stats_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),

@@ -4,6 +4,8 @@
 #include <optional>
 #include <string>
 
+#include "lib/bpf/probe_path.h"
+
 namespace maglb {
 
 struct Options {
@@ -12,6 +14,7 @@ struct Options {
   std::string api_socket = "/run/maglb/api.sock";
   std::string state_dir = "/var/lib/maglb";
   std::string log_level = "info";
+  ProbeSources probe_sources;
   bool check = false;  // only read the file
 };
 

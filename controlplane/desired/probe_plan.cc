@@ -3,26 +3,69 @@
 #include <map>
 #include <set>
 #include <string>
+#include <tuple>
 
 namespace maglb {
+namespace {
+
+using ServicesOf = std::map<std::string, std::vector<const ServiceEntry*>>;  // by pool
+
+IpAddress address_in(const IpPrefix& prefix) {
+  IpAddress address = prefix.address;
+  if (prefix.length < 128) {
+    address.bytes.back() |= 1;
+  }
+  return address;
+}
+
+void plan_direct(const PoolConfig& pool, const BackendConfig& backend, const ProbeConfig& probe,
+                 const std::vector<const ServiceEntry*>& services, std::vector<ProbeUser>& users) {
+  std::set<uint16_t> ports;
+  for (const ServiceEntry* service : services) {
+    if (const uint16_t port = backend_port_of(*service); port != 0) {
+      ports.insert(port);
+    }
+  }
+  if (probe.port != 0) {
+    ports = {probe.port};
+  }
+  for (const uint16_t port : ports) {
+    users.push_back({pool.name, backend.name, ProbeTarget::make(backend.address, port, probe), {}, {}});
+  }
+}
+
+void plan_tunnels(const PoolConfig& pool, const BackendConfig& backend, const ProbeConfig& probe,
+                  const std::vector<const ServiceEntry*>& services, std::vector<ProbeUser>& users) {
+  std::set<std::tuple<IpAddress, uint16_t, ProbePath>> planned;
+  for (const ServiceEntry* service : services) {
+    const uint16_t port = probe.port != 0 ? probe.port : backend_port_of(*service);
+    if (service->forward == ForwardMode::kNat || port == 0) {
+      continue;
+    }
+    const ProbePath path = ProbePath::of(service->forward, backend.address, service->options);
+    const IpAddress address = address_in(service->address);
+    if (planned.emplace(address, port, path).second) {
+      ProbeTarget target = ProbeTarget::make(backend.address, port, probe);
+      target.connect_to = address;
+      users.push_back({pool.name, backend.name, std::move(target), {}, path});
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<ProbeUser> plan_probes(const ServiceConfig& config) {
-  std::map<std::string, std::set<uint16_t>> service_ports;
+  ServicesOf services;
   for (const ServiceEntry& service : config.services) {
-    if (const uint16_t port = backend_port_of(service); port != 0) {
-      service_ports[service.pool].insert(port);
-    }
+    services[service.pool].push_back(&service);
   }
   std::vector<ProbeUser> users;
   for (const PoolConfig& pool : config.pools) {
-    if (pool.health.type == ProbeType::kNone) {
-      continue;
-    }
-    const std::set<uint16_t> ports =
-        pool.health.port != 0 ? std::set<uint16_t>{pool.health.port} : service_ports[pool.name];
     for (const BackendConfig& backend : pool.backends) {
-      for (const uint16_t port : ports) {
-        users.push_back({pool.name, backend.name, ProbeTarget::make(backend.address, port, pool.health), {}});
+      const ProbeConfig& probe = backend.health ? *backend.health : pool.health;
+      if (probe.type != ProbeType::kNone) {
+        const auto plan = probe.via == ProbeVia::kTunnel ? plan_tunnels : plan_direct;
+        plan(pool, backend, probe, services[pool.name], users);
       }
     }
   }

@@ -32,7 +32,7 @@ using UserKey = std::pair<std::string, std::string>;  // pool, backend
 struct User;
 
 struct Target {
-  explicit Target(const ProbeTarget& t) : what(t), state(t.config.rise, t.config.fall) {}
+  explicit Target(const ProbeTarget& t) : what(t), state(t.config.rise, t.config.fall), reason(t.fault) {}
 
   const ProbeTarget what;
   HealthState state;
@@ -127,8 +127,8 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
 
   std::map<ProbeTarget, std::unique_ptr<Target>> targets_;
   Users users_;
-  // Every target is either here (its timeout if an attempt is under way, else its next start) or in
-  // waiting_.
+  // Every target without a fault is either here (its timeout if an attempt is under way, else its next start)
+  // or in waiting_.
   DeadlineHeap<Target> deadlines_;
   std::deque<Target*> waiting_;
   std::array<std::vector<std::shared_ptr<Attempt>>, kProbeTypes> idle_attempts_;
@@ -153,7 +153,7 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
   arm();
 }
 
-// Fills users_ and ties them to targets; returns the targets that are new.
+// Fills users_ and ties them to targets; returns the new targets to be probed.
 std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Users& before) {
   std::vector<Target*> made;
   auto learn = [](Target& target, Health health, WallTime since, const std::string& reason) {
@@ -171,7 +171,8 @@ std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Us
     }
     user.targets.push_back(&target);
     target.users.push_back(&user);
-    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{}) {
+    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{} ||
+        !target.what.fault.empty()) {
       continue;
     }
     if (from.known) {
@@ -194,7 +195,9 @@ Target& Prober::Impl::find_or_make(const ProbeTarget& what, std::vector<Target*>
   std::unique_ptr<Target>& slot = targets_[what];
   if (slot == nullptr) {
     slot = std::make_unique<Target>(what);
-    made.push_back(slot.get());
+    if (what.fault.empty()) {
+      made.push_back(slot.get());
+    }
   }
   return *slot;
 }

@@ -21,6 +21,9 @@ struct ProbeTarget {
   // Where the sockets of the probe go: `address`, but for a probe that travels in a tunnel.
   IpAddress connect_to;
   std::optional<uint32_t> mark = {};  // SO_MARK of its sockets
+  // Why it cannot be probed, for a reason of this host's: it is not, and its health is unknown. Empty: it
+  // can.
+  std::string fault = {};
 
   // The direct target of a backend. `service_port` is used where the configuration names no port. What
   // the probe's type does not use is set to its default, so that it makes no difference between targets.

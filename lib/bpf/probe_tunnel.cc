@@ -155,6 +155,11 @@ Result<void> ProbeTunnel::verify(const IpAddress& service, uint32_t mark) {
   return {};
 }
 
+bool ProbeTunnel::is_there() const {
+  const auto index = interface_index(instance().inner_device());
+  return index && *index == link_->inner_ifindex();
+}
+
 Result<std::vector<std::pair<std::string, uint64_t>>> ProbeTunnel::counters() const {
   const auto values = read_counters(object_.map_fd(MAGLB_PROBE_COUNTERS), MAGLB_PROBE_COUNTERS_COUNT);
   if (!values) {

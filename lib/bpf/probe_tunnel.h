@@ -9,10 +9,8 @@
 // Threads: one. No process of this network namespace disturbs another (probe_link.h).
 #pragma once
 
-#include <compare>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,37 +19,13 @@
 #include "lib/bpf/attachment.h"
 #include "lib/bpf/probe_link.h"
 #include "lib/bpf/probe_maps.h"
+#include "lib/bpf/probe_path.h"
 #include "lib/net/address.h"
-#include "lib/net/forward_mode.h"
-#include "lib/net/service_options.h"
 
 namespace maglb {
 
-// Where and how a probe travels: what tells one mark from another.
-struct ProbePath {
-  ForwardMode mode = ForwardMode::kIpip;  // not kNat
-  IpAddress backend;
-  uint16_t gue_port = 0;  // gue
-  bool udp_checksum = false;
-  std::optional<uint32_t> gre_key;
-
-  // As a service of this mode and these options reaches the backend; what the mode does not use is left out.
-  static ProbePath of(ForwardMode mode, const IpAddress& backend, const ServiceOptions& options);
-
-  friend bool operator==(const ProbePath&, const ProbePath&) = default;
-  friend auto operator<=>(const ProbePath&, const ProbePath&) = default;
-};
-
 // The value of the program's map. REQUIRES: `source` has the backend's family.
 maglb_probe_path to_wire(const ProbePath& path, const IpAddress& source);
-
-// Addresses of this host that probes come from, outer and inner; none: what the kernel would take.
-struct ProbeSources {
-  std::optional<IpAddress> v4;
-  std::optional<IpAddress> v6;
-
-  const std::optional<IpAddress>& of(const IpAddress& other) const { return other.is_v4() ? v4 : v6; }
-};
 
 class ProbeTunnel {
  public:
@@ -73,6 +47,9 @@ class ProbeTunnel {
   // socket here. Mends rules and routes that others took away. kConflict when the address is this host's own:
   // such packets never leave it.
   Result<void> verify(const IpAddress& service, uint32_t mark);
+
+  // False when someone removed the devices: only a new one helps.
+  bool is_there() const;
 
   const ProbeInstance& instance() const { return link_->instance(); }
   // By name, in the order of maglb_probe_counter.
