@@ -81,6 +81,9 @@ void read_probe(const Field& field, ProbeConfig& probe, ProbeMarks& marks) {
   MapReader map(field.node(), field.context(), field.problems());
   map.required("type").word<ProbeType>(kProbeTypes, probe.type, kLaterProbeTypes);
   const Field port = map.optional("port");
+  const Field via = map.optional("via");
+  constexpr Word<ProbeVia> kVia[] = {{"direct", ProbeVia::kDirect}, {"tunnel", ProbeVia::kTunnel}};
+  via.word<ProbeVia>(kVia, probe.via);
   const Field path = map.optional("path");
   const Field host = map.optional("host");
   const Field status = map.optional("status");

@@ -56,6 +56,9 @@ std::string write_probe(const ProbeConfig& probe) {
     if (probe.port != 0) {
       fmt::format_to(to, ", port: {}", probe.port);
     }
+    if (probe.via == ProbeVia::kTunnel) {
+      fmt::format_to(to, ", via: tunnel");
+    }
     if (probe.type == ProbeType::kHttp) {
       fmt::format_to(to, ", path: {}", scalar(probe.path));
       if (!probe.host.empty()) {
