@@ -117,6 +117,7 @@ void TunnelMarks::close() {
 }
 
 void TunnelMarks::set_fault(std::string& fault, std::string now) {
+  std::replace(now.begin(), now.end(), '\n', ' ');  // of the verifier's words
   changed_ = changed_ || fault != now;
   fault = std::move(now);
 }

@@ -385,8 +385,7 @@ Result<ProbeRoute> ProbeLink::ask(const IpAddress& destination, uint32_t mark) c
   }
   nl_socket_modify_cb(netlink_->socket, NL_CB_VALID, NL_CB_DEFAULT, nullptr, nullptr);
   if (rc < 0 || !route || route->ifindex == 0) {
-    return fail(ErrorKind::kNotFound, fmt::format("no route to {}{}{}", destination.to_string(),
-                                                  rc < 0 ? ": " : "", rc < 0 ? nl_geterror(rc) : ""));
+    return fail(ErrorKind::kNotFound, "no route to " + destination.to_string());
   }
   return *route;
 }
