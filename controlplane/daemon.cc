@@ -33,7 +33,7 @@ class Daemon {
         client_(io_, options.dataplane_socket, [this] { on_connection_change(); }),
         publisher_(io_, client_),
         stats_(io_, client_),
-        reconciler_(io_, options.config, std::move(store), publisher_, events_),
+        reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
         api_(reconciler_, publisher_, client_, stats_, events_),
         watch_(io_, events_),
         notify_(io_),

@@ -2,6 +2,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <vector>
+
 namespace maglb {
 namespace {
 
@@ -39,6 +41,16 @@ void check_api_options(const Options& options) {
   }
 }
 
+void add_probe_source(const std::vector<std::string>& texts, ProbeSources& sources) {
+  for (const std::string& text : texts) {
+    const auto address = IpAddress::parse(text);
+    if (!address) {
+      throw CLI::ValidationError("--probe-source", address.error().message);
+    }
+    (address->is_v4() ? sources.v4 : sources.v6) = *address;
+  }
+}
+
 }  // namespace
 
 CommandLine parse_options(int argc, char** argv) {
@@ -52,6 +64,13 @@ CommandLine parse_options(int argc, char** argv) {
   add_api_options(app, options);
   app.add_option("--state-dir", options.state_dir, "where runtime changes and health are kept")
       ->capture_default_str();
+  app.add_option_function<std::vector<std::string>>(
+         "--probe-source",
+         [&options](const std::vector<std::string>& texts) {
+           add_probe_source(texts, options.probe_sources);
+         },
+         "address of this host that probes through tunnels come from; once for each family")
+      ->type_name("ADDRESS");
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();

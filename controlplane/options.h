@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "lib/bpf/probe_path.h"
+
 namespace maglb {
 
 struct Options {
@@ -21,6 +23,7 @@ struct Options {
   std::string metrics_listen;  // empty: nowhere
   std::string state_dir = "/var/lib/maglb";
   std::string log_level = "info";
+  ProbeSources probe_sources;
   bool check = false;  // only read the file
 };
 

@@ -20,12 +20,13 @@ std::string_view to_string(DocumentSource source) {
 }  // namespace
 
 Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Store store,
-                       Publisher& publisher, EventLog& events)
+                       Publisher& publisher, EventLog& events, ProbeSources sources)
     : config_file_(std::move(config_file)),
       store_(std::move(store)),
       publisher_(publisher),
       events_(events),
       merge_timer_(io),
+      tunnels_(io, std::move(sources), [this] { plan({}); }),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
         on_transition(pool, backend, status);
       }) {}
@@ -168,6 +169,10 @@ Result<void> Reconciler::room_for(const ServiceConfig& config) const {
 // `known` is of an earlier process: at the start.
 void Reconciler::adopt(ServiceConfig config, const HealthRows& known) {
   config_ = std::move(config);
+  plan(known);
+}
+
+void Reconciler::plan(const HealthRows& known) {
   std::vector<ProbeUser> users = plan_probes(config_);
   for (ProbeUser& user : users) {
     if (const auto row = known.find({user.pool, user.backend}); row != known.end()) {
@@ -175,6 +180,7 @@ void Reconciler::adopt(ServiceConfig config, const HealthRows& known) {
       verdicts_.remember(row->first, user.target.address, row->second.healthy);
     }
   }
+  tunnels_.give(users);
   prober_.set_users(std::move(users));
   reconcile();
 }
@@ -343,6 +349,8 @@ std::vector<std::string> Reconciler::warnings() const {
       warnings.push_back(fmt::format("pool {}: every backend fails its probe, the last table stays", name));
     }
   }
+  const std::vector<std::string> unprobed = tunnels_.warnings();
+  warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());
   if (!file_warning_.empty()) {
     warnings.push_back("the file was refused: " + file_warning_);
   }

@@ -29,6 +29,7 @@
 #include "controlplane/desired/verdicts.h"
 #include "controlplane/events/event_log.h"
 #include "controlplane/probe/prober.h"
+#include "controlplane/probe/tunnel_marks.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/store/store.h"
 #include "lib/config/service/model.h"
@@ -62,8 +63,9 @@ class Reconciler {
   // Changes of health within this time become one state.
   static constexpr std::chrono::milliseconds kMergeTime{3};
 
+  // `sources`: what probes through tunnels come from.
   Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher,
-             EventLog& events);
+             EventLog& events, ProbeSources sources = {});
 
   // Decides between file and stored document, restores health, compiles and starts the probes. Fails
   // when there is neither a good file nor a stored document.
@@ -104,6 +106,7 @@ class Reconciler {
   Accepted<Applied> apply_edit(const Result<ServiceConfig>& edited);
   Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
+  void plan(const HealthRows& known);
   void reconcile();
   Compiled build();
   void save_health();
@@ -116,6 +119,7 @@ class Reconciler {
   Publisher& publisher_;
   EventLog& events_;
   boost::asio::steady_timer merge_timer_;
+  TunnelMarks tunnels_;
   Prober prober_;
   ServiceConfig config_;
   StoredDocument document_;
