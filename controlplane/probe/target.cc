@@ -5,6 +5,7 @@
 #include <tuple>
 
 #include "lib/base/check.h"
+#include "lib/config/service/write.h"
 
 namespace maglb {
 namespace {
