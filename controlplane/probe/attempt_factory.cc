@@ -23,7 +23,7 @@ class UnknownAttempt final : public AttemptBase<UnknownAttempt> {
   void run() override {
     stage_ = "nothing";
     finish_later(Outcome::kFailure,
-                 fmt::format("this program cannot probe by {}", to_string(target_->config.type)));
+                 fmt::format("this program cannot probe by {}", name_of(target_->config.type)));
   }
   void close() override {}
 };
@@ -54,7 +54,7 @@ std::shared_ptr<Attempt> AttemptFactory::make(ProbeType type) const {
   check(type != ProbeType::kNone, "an attempt probes something");
   const Maker& maker = makers_[static_cast<size_t>(type)];
   if (!maker) {
-    spdlog::error("this program cannot probe by {}", to_string(type));
+    spdlog::error("this program cannot probe by {}", name_of(type));
     return std::make_shared<UnknownAttempt>(io_);
   }
   return maker();

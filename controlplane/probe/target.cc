@@ -83,7 +83,7 @@ std::string detail_of(const ProbeConfig& config) {
 
 }  // namespace
 
-std::string_view to_string(ProbeType type) {
+std::string_view name_of(ProbeType type) {
   constexpr std::string_view kNames[] = {"none", "tcp", "http", "https", "http2",
                                          "grpc", "dns", "udp",  "icmp",  "exec"};
   return kNames[static_cast<size_t>(type)];
@@ -104,7 +104,7 @@ std::string ProbeTarget::to_string() const {
                            : address.is_v4() ? fmt::format("{}:{}", text, port)
                                              : fmt::format("[{}]:{}", text, port);
   const std::string via = connect_to == address ? "" : " via " + connect_to.to_string();
-  return fmt::format("{} {}{}{}", maglb::to_string(config.type), host, detail_of(config), via);
+  return fmt::format("{} {}{}{}", name_of(config.type), host, detail_of(config), via);
 }
 
 std::strong_ordering operator<=>(const ProbeTarget& a, const ProbeTarget& b) {

@@ -12,7 +12,7 @@
 
 namespace maglb {
 
-std::string_view to_string(ProbeType type);  // "tcp", "https", ...
+std::string_view name_of(ProbeType type);  // "tcp", "https", ...
 
 struct ProbeTarget {
   IpAddress address;  // the backend's: who is judged
