@@ -271,10 +271,15 @@ void Prober::Impl::schedule_first(const std::vector<Target*>& made) {
 }
 
 void Prober::Impl::arm() {
-  if (deadlines_.empty() || deadlines_.deadline() >= armed_for_) {
+  if (deadlines_.empty()) {
     return;
   }
-  armed_for_ = (deadlines_.deadline() / kTimerGrain + 1) * kTimerGrain;
+  // Of one grain with what is armed for: a wait that is set again would end the one before, and wake us.
+  const Time at = (deadlines_.deadline() / kTimerGrain + 1) * kTimerGrain;
+  if (at >= armed_for_) {
+    return;
+  }
+  armed_for_ = at;
   timer_.expires_at(std::chrono::steady_clock::time_point(armed_for_));
   timer_.async_wait([weak = weak_from_this(), armed = armed_for_](boost::system::error_code) {
     const std::shared_ptr<Impl> self = weak.lock();
