@@ -42,8 +42,9 @@ struct Target {
   std::string reason;
   Duration latency{};
   WallTime last_outcome{};
-  Time due{};      // when the present or next attempt was to start
-  Time started{};  // when it did
+  bool failing = false;  // in its last outcome
+  Time due{};            // when the present or next attempt was to start
+  Time started{};        // when it did
   bool extended = false;
   std::shared_ptr<Attempt> attempt;  // null: none under way
   std::vector<User*> users;
@@ -210,6 +211,8 @@ void Prober::Impl::drop_unused_targets() {
       ++counters_.cancelled;
     }
     deadlines_.remove(target);
+    counters_.with_outcome -= target.last_outcome != WallTime{} ? 1 : 0;
+    counters_.failing -= target.failing ? 1 : 0;
     return true;
   });
 }
@@ -313,6 +316,10 @@ void Prober::Impl::conclude(Target& target, AttemptResult result) {
   ++(success ? counters_.successes : counters_.failures);
   target.reason = std::move(result.reason);
   target.latency = now - target.started;
+  counters_.with_outcome += target.last_outcome == WallTime{} ? 1 : 0;
+  counters_.failing += success ? 0 : 1;
+  counters_.failing -= target.failing ? 1 : 0;
+  target.failing = !success;
   target.last_outcome = std::chrono::system_clock::now();
   if (target.state.record(success, target.last_outcome)) {
     notify(target);

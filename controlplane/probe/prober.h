@@ -70,6 +70,9 @@ struct ProbeCounters {
   uint64_t in_flight = 0;
   uint64_t targets = 0;
   uint64_t waiting = 0;  // due, and held back by max_in_flight
+  // How it looks right now: targets whose last outcome is known, and those of them where it was a failure.
+  uint64_t with_outcome = 0;
+  uint64_t failing = 0;
 };
 
 struct ProberOptions {
