@@ -132,6 +132,15 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntr
   return object;
 }
 
+// Null: it is not in drain, or its drain has no end of its own.
+Json drain_left(const BackendStatus& status) {
+  if (!status.drain_deadline) {
+    return nullptr;
+  }
+  const auto left = *status.drain_deadline - std::chrono::system_clock::now();
+  return std::max(std::chrono::duration<double>(left).count(), 0.0);
+}
+
 Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig& pool,
                   const BackendConfig& backend) {
   const BackendStatus status = from.reconciler.status(pool, backend);
@@ -148,7 +157,11 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig&
       {"reason", status.reason},
       {"since", has_since ? Json(std::max(since, 0.0)) : Json(nullptr)},
       {"slots", status.slots},
-      {"share", status.table_size == 0 ? 0.0 : static_cast<double>(status.slots) / status.table_size}};
+      {"share", status.table_size == 0 ? 0.0 : static_cast<double>(status.slots) / status.table_size},
+      {"effective_weight", status.effective_weight},
+      {"panic", status.panic},
+      {"held", status.held},
+      {"drain_seconds_left", drain_left(status)}};
   traffic.add(object, pool, backend);
   return object;
 }
@@ -183,6 +196,7 @@ Json summary_of(const Sources& from, const PoolConfig& pool) {
     }
   }
   const BackendCounts counts = count_backends(from.reconciler, pool);
+  const PoolTable& table = from.reconciler.table(pool.name);
   return {{"name", pool.name},
           {"scheduler", to_string(pool.scheduler)},
           {"table_size", pool.table_size},
@@ -190,7 +204,9 @@ Json summary_of(const Sources& from, const PoolConfig& pool) {
           {"services", std::move(services)},
           {"backends_up", counts.up()},
           {"backends_total", counts.total},
-          {"stale", from.reconciler.table(pool.name).stale}};
+          {"stale", table.stale},
+          {"panic", table.panic},
+          {"fallback_serves", table.on_fallback}};
 }
 
 template <typename Repeated>

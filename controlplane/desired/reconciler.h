@@ -9,6 +9,11 @@
 //   3. The store keeps the health that the last tables were built with: of a pool whose table is stale
 //      nothing is written, so that a restart builds the table that stays.
 //   4. A generation is given to a state that differs from the one before, never to the same twice.
+//   5. A transition costs what it changes: the pools it is about, and those whose fallback they are, are
+//      judged, planned and compiled; of the others only pointers are copied. Likewise the rows that are
+//      written.
+//   6. Of a hold (network_guard.h) nothing is written: a restart in the middle starts with the health from
+//      before.
 //
 // Threads: the io_context's one.
 #pragma once
@@ -19,12 +24,18 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "controlplane/desired/document.h"
+#include "controlplane/desired/drain_deadlines.h"
 #include "controlplane/desired/edit.h"
+#include "controlplane/desired/network_guard.h"
+#include "controlplane/desired/pool_plan.h"
+#include "controlplane/desired/slow_start.h"
 #include "controlplane/desired/tables.h"
 #include "controlplane/desired/verdicts.h"
 #include "controlplane/events/event_log.h"
@@ -50,6 +61,13 @@ struct BackendStatus {
   WallTime since{};  // of the present health; the epoch when unknown
   uint32_t slots = 0;
   uint32_t table_size = 0;
+  uint32_t effective_weight = 0;  // less than the configured one while it ramps
+  bool ramping = false;
+  bool panic = false;                      // its probe says otherwise, and it is treated as healthy
+  bool held = false;                       // as it was before all probes failed together
+  std::optional<WallTime> drain_began;     // nothing: not in drain
+  std::optional<WallTime> drain_deadline;  // nothing: it has none
+  bool drain_passed = false;               // the deadline
 };
 
 // Work on tables since the start.
@@ -62,6 +80,10 @@ class Reconciler {
  public:
   // Changes of health within this time become one state.
   static constexpr std::chrono::milliseconds kMergeTime{3};
+  // Between looks at the network (network_guard.h).
+  static constexpr std::chrono::milliseconds kLookInterval{50};
+  // A wall clock that was set is noticed within this, where a drain's deadline is waited for.
+  static constexpr std::chrono::seconds kLongestWait{10};
 
   // `sources`: what probes through tunnels come from.
   Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher,
@@ -95,11 +117,16 @@ class Reconciler {
   // Transitions of health by probes since the start.
   uint64_t transitions() const { return transitions_; }
   const BuildCounters& build_counters() const { return builds_; }
+  // All probes failed together, and what they say is not acted upon yet.
+  bool holding() const { return guard_.holding(); }
   std::vector<std::string> warnings() const;
 
  private:
+  friend class ReconcilerTestAccess;  // configurations that are no document's
   using HealthRows = std::map<BackendKey, StoredHealth>;
+  using Names = std::set<std::string, std::less<>>;
 
+  // Documents: reconciler.cc.
   Accepted<void> choose_document(const StoredState& stored);
   Accepted<Applied> apply_document(std::string text, DocumentSource source, const std::string& file_hash,
                                    const std::string& name);
@@ -107,23 +134,55 @@ class Reconciler {
   Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
   void plan(const HealthRows& known);
-  void reconcile();
-  Compiled build();
-  void save_health();
+
+  // Tables: reconcile.cc.
+  void index_pools();
+  bool drop_gone_pools();
+  void on_transition(const std::string& pool, const std::string& backend, const ProbeStatus& status);
+  void touch(const std::string& pool);
+  void reconcile_soon();
+  void reconcile(Names pools, bool changed = false);
+  void begin_ramps(const PoolConfig& pool, const std::vector<std::string>& recovered);
+  bool replan(const PoolConfig& pool);
+  void tell_rails(const PoolConfig& pool, const PoolTable& before, const PoolTable& now);
   uint64_t next_generation();
   ProbeOpinion opinion(const std::string& pool, const std::string& backend) const;
-  void on_transition(const std::string& pool, const std::string& backend, const ProbeStatus& status);
+  const PoolConfig* pool_named(std::string_view name) const;
+
+  // Time and the network: reconcile_clock.cc.
+  void look_at_network();
+  void look_again();
+  std::vector<ProbedBackend> everyone_probed() const;
+  Names pools_held_against_probes(const std::set<BackendKey>& held) const;
+  void follow_drains();
+  void pass_deadlines();
+  void arm_clock();
+  void on_clock();
+
+  // What is kept: reconcile_store.cc.
+  void save_health(const Names& pools, bool forget_gone);
+  void save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone);
+  void take_saved(const Result<void>& saved, const char* what);
 
   std::string config_file_;
   Store store_;
   Publisher& publisher_;
   EventLog& events_;
   boost::asio::steady_timer merge_timer_;
+  boost::asio::steady_timer look_timer_;
+  boost::asio::steady_timer clock_timer_;
   TunnelMarks tunnels_;
   Prober prober_;
   ServiceConfig config_;
   StoredDocument document_;
+  std::map<std::string, const PoolConfig*, std::less<>> pools_by_name_;       // of config_
+  std::map<std::string, std::vector<std::string>, std::less<>> fallback_of_;  // who leans on a pool
+  std::map<BackendKey, uint32_t> falls_;                                      // of those that are probed
   Verdicts verdicts_;
+  SlowStart slow_start_;
+  DrainDeadlines drains_;
+  NetworkGuard guard_;
+  Names touched_;  // pools to be judged when the merge time is over
   NumberedState state_;
   PoolTables tables_;
   HealthRows saved_health_;

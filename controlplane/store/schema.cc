@@ -26,6 +26,12 @@ constexpr std::array<const char*, kSchemaVersion> kSteps = {
        CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
        INSERT INTO counter VALUES ('generation', 0);
        INSERT INTO counter VALUES ('revision', 0);)",
+    R"(CREATE TABLE drain(
+         pool TEXT NOT NULL,
+         backend TEXT NOT NULL,
+         began_ms INTEGER NOT NULL,
+         passed INTEGER NOT NULL,
+         PRIMARY KEY (pool, backend)) WITHOUT ROWID;)",
 };
 
 Result<void> check_integrity(sqlite::Database& database) {

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "controlplane/store/drains.h"
+#include "controlplane/store/health_changes.h"
 #include "controlplane/store/schema.h"
 #include "controlplane/store/sqlite.h"
 #include "controlplane/store/state_lock.h"
@@ -160,11 +162,16 @@ Result<StoredState> Store::Impl::load() {
   if (!health) {
     return forward(std::move(health).error());
   }
+  Result<std::vector<StoredDrain>> drains = load_drains(database_);
+  if (!drains) {
+    return forward(std::move(drains).error());
+  }
   Result<int64_t> generation = database_.query_number("SELECT value FROM counter WHERE name = 'generation'");
   if (!generation) {
     return forward(std::move(generation).error());
   }
-  return StoredState{std::move(*document), std::move(*health), static_cast<uint64_t>(*generation)};
+  return StoredState{std::move(*document), std::move(*health), std::move(*drains),
+                     static_cast<uint64_t>(*generation)};
 }
 
 Result<uint64_t> Store::Impl::save_document(std::string_view text, DocumentSource source,
@@ -244,6 +251,14 @@ Result<uint64_t> Store::save_document(std::string_view text, DocumentSource sour
 
 Result<void> Store::save_health(std::span<const StoredHealth> rows) {
   return impl_->located(write_health(impl_->database(), rows));
+}
+
+Result<void> Store::save_health_changes(std::span<const StoredHealth> upserts, Keys removals) {
+  return impl_->located(write_health_changes(impl_->database(), upserts, removals));
+}
+
+Result<void> Store::save_drain_changes(std::span<const StoredDrain> upserts, Keys removals) {
+  return impl_->located(write_drains(impl_->database(), upserts, removals));
 }
 
 Result<uint64_t> Store::reserve_generations(uint64_t count) {

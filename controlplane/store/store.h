@@ -2,9 +2,10 @@
 // <state-dir>/state.db, WAL with synchronous=FULL: what a function here has returned success for is
 // still there after a power loss.
 //
-// Schema (user_version 1, application_id "mglb"):
+// Schema (user_version 2, application_id "mglb"):
 //   document(id = 1, text, source, file_hash, revision, applied_at_ms)   at most one row
 //   health(pool, backend, healthy, since_ms, reason)                     one row a backend
+//   drain(pool, backend, began_ms, passed)                               drains.h
 //   counter(name, value)                                                 generation
 //
 // Invariants:
@@ -24,6 +25,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lib/base/error.h"
@@ -50,9 +52,19 @@ struct StoredHealth {
   friend bool operator==(const StoredHealth&, const StoredHealth&) = default;
 };
 
+// That a backend is in drain: its deadline goes on over a restart.
+struct StoredDrain {
+  std::string pool;
+  std::string backend;
+  std::chrono::system_clock::time_point began{};  // kept in milliseconds
+  bool passed = false;                            // its deadline, and that has been told
+  friend bool operator==(const StoredDrain&, const StoredDrain&) = default;
+};
+
 struct StoredState {
   std::optional<StoredDocument> document;
   std::vector<StoredHealth> health;  // by pool, then backend
+  std::vector<StoredDrain> drains;   // likewise
   uint64_t generation = 0;           // the highest that was ever reserved
 };
 
@@ -77,6 +89,11 @@ class Store {
 
   // Makes `rows` the whole: forgets every backend that is not in it. All or nothing.
   Result<void> save_health(std::span<const StoredHealth> rows);
+
+  // Changes only these rows: what others hold stays. All or nothing. `removals`: (pool, backend).
+  using Keys = std::span<const std::pair<std::string, std::string>>;
+  Result<void> save_health_changes(std::span<const StoredHealth> upserts, Keys removals);
+  Result<void> save_drain_changes(std::span<const StoredDrain> upserts, Keys removals);
 
   // Takes the next `count` generations for this process and returns the first. None is ever given
   // twice, so reserving many at a time saves disk waits and wastes only numbers. REQUIRES: count > 0.

@@ -30,7 +30,7 @@ Result<void> validate_backends(const PoolSpec& pool) {
   std::unordered_set<std::string_view> names;
   std::unordered_set<std::string_view> server_ids;
   for (const BackendSpec& backend : pool.backends) {
-    if (!is_name(backend.name)) {
+    if (!is_backend_name(backend.name)) {
       return refuse(fmt::format("a backend's name is not {}", kNameRule));
     }
     if (!names.insert(backend.name).second) {
