@@ -85,6 +85,8 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
       flows_(buckets_),
       tables_{&flows_},
       counters_(machine.limits.services, machine.limits.backends),
+      scheduling_(0, 1, flow_key_of(services.seed), machine.limits.pools, machine.limits.backends,
+                  std::pmr::new_delete_resource()),
       fragments_(flow_key_of(services.seed)),
       worker_{flows_,
               tables_,
@@ -96,6 +98,8 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
               machine.tunnel_source_v6,
               path_of(isa)} {
   worker_.fragments = &fragments_;
+  worker_.scheduling = &scheduling_;
+  flows_.count_in(&scheduling_.flows);
   worker_.extra = ExtraFrames(extra_buffers_.source());
 }
 
@@ -136,6 +140,7 @@ Result<void> Replay::make_nat(const NatSourceConfig& source) {
     nat_.emplace(*nat_ports_, 0, nat_port_key(worker_.flow_key), NatTable::kDefaultQuarantine,
                  std::pmr::new_delete_resource());
     worker_.nat = &*nat_;
+    nat_->count_in(&scheduling_.flows);
   }
   return {};
 }

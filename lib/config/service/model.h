@@ -35,6 +35,7 @@
 #include "lib/net/forward_mode.h"
 #include "lib/net/port_range.h"
 #include "lib/net/prefix.h"
+#include "lib/net/scheduler.h"
 #include "lib/net/service_options.h"
 
 namespace maglb {
@@ -50,11 +51,6 @@ inline constexpr Duration kMinProbeTimeout = std::chrono::milliseconds(1);
 inline constexpr uint32_t kMaxProbeCount = 1000;  // of rise and fall
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
-
-// How a pool chooses the backend of a new flow. kMaglev and kSourceHash need no state and choose alike on
-// every machine of a fleet; the others choose for packets that open a flow whose entry is stored, and leave
-// all else to the pool's Maglev table.
-enum class Scheduler : uint8_t { kMaglev, kSourceHash, kRoundRobin, kLeastConnections, kRandom };
 
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };

@@ -27,8 +27,9 @@ std::vector<BackendSpec> backends_of(const PoolConfig& pool, const HealthOf& is_
   std::vector<BackendSpec> backends;
   for (const BackendConfig& backend : pool.backends) {
     const bool healthy = pool.health.type == ProbeType::kNone || is_healthy(pool.name, backend.name);
-    backends.push_back(
-        {backend.name, backend.address, backend.weight, state_of(backend, healthy), backend.server_ids});
+    backends.push_back({backend.name, backend.address, backend.weight, state_of(backend, healthy),
+                        backend.server_ids,
+                        backend.max_connections != 0 ? backend.max_connections : pool.max_connections});
   }
   std::sort(backends.begin(), backends.end(),
             [](const BackendSpec& a, const BackendSpec& b) { return a.name < b.name; });
@@ -121,6 +122,9 @@ CompiledPool pool_of(const ServiceConfig& config, const PoolConfig& pool, const 
   auto spec = std::make_shared<PoolSpec>();
   spec->name = pool.name;
   spec->seed = config.seed;
+  spec->scheduler = pool.scheduler;
+  spec->source_prefix_v4 = pool.source_prefix_v4;
+  spec->source_prefix_v6 = pool.source_prefix_v6;
   spec->backends = backends_of(pool, is_healthy);
   const Membership membership = membership_of(pool, spec->backends, before);
   const bool same_table = before != nullptr && before->seed == config.seed &&
