@@ -58,6 +58,7 @@ class Control final : public IpcHandler {
 
  private:
   Result<void> apply(const Change& change);
+  uint64_t flows_of(uint32_t backend_counter) const;
   void fill_worker(const Worker& worker, ipc::WorkerStats& reply) const;
   void fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const;
 

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <set>
@@ -31,6 +32,11 @@ namespace {
 // What the main core does between requests, and how often it looks whether there is something to do.
 constexpr std::chrono::milliseconds kTick{20};
 constexpr Duration kCollectEvery = std::chrono::milliseconds(500);
+// How often workers are told what flows the others have of a backend, while some pool looks at them. Between
+// two sums a worker is off by what the others opened meanwhile: at 100,000 new flows a second, spread over
+// 100 backends, by 5 flows. A sum of 10,000 backends of 8 workers takes about 0.2 ms of the main core, so a
+// twenty-fifth of its time at most.
+constexpr std::chrono::milliseconds kShareFlowsEvery{5};
 // For DPDK's own needs beside the packet buffers.
 constexpr uint64_t kDpdkMemoryBytes = uint64_t{32} << 20;
 
@@ -99,6 +105,7 @@ class Dataplane::Impl {
   void make_workers();
   void launch_workers();
   void collect(Time now);
+  void share_flows();
 
   MachineConfig config_;
   std::vector<PortPlan> plans_;
@@ -134,6 +141,9 @@ class Dataplane::Impl {
   std::unique_ptr<Control> control_;
   std::optional<IpcServer> server_;
   Time last_collect_{0};
+  std::vector<BackendFlows*> backend_flows_;  // of all workers
+  std::vector<uint32_t> watched_;             // counters of the backends whose flows are shared
+  uint64_t watched_of_ = 0;                   // the generation that they are of
   SweepRounds sweep_rounds_;
 };
 
@@ -305,7 +315,8 @@ void Dataplane::Impl::make_workers() {
                               idle_,
                               path_of(isa_),
                               nat_ports(),
-                              static_cast<uint32_t>(config_.worker_cores.size())};
+                              static_cast<uint32_t>(config_.worker_cores.size()),
+                              config_.limits.pools};
   for (uint32_t i = 0; i < config_.worker_cores.size(); ++i) {
     const auto socket = static_cast<size_t>(std::find(sockets_.begin(), sockets_.end(), worker_sockets_[i]) -
                                             sockets_.begin());
@@ -319,6 +330,7 @@ void Dataplane::Impl::make_workers() {
     spdlog::info("worker {}: core {}, NUMA socket {}, {} MiB", i, place.core, worker_sockets_[i],
                  bytes >> 20);
     tables_.push_back(&workers_.back()->flows());
+    backend_flows_.push_back(&workers_.back()->backend_flows());
   }
   std::vector<Inbox*> inboxes;
   for (const auto& worker : workers_) {
@@ -449,10 +461,26 @@ void Dataplane::Impl::collect(Time now) {
   });
 }
 
+// What is watched changes with the generation only.
+void Dataplane::Impl::share_flows() {
+  if (const uint64_t generation = registry_->generation(); generation != watched_of_) {
+    std::vector<uint32_t> watched = registry_->watched_counters();
+    std::sort(watched.begin(), watched.end());
+    std::vector<uint32_t> gone;
+    std::set_difference(watched_.begin(), watched_.end(), watched.begin(), watched.end(),
+                        std::back_inserter(gone));
+    forget_flows(backend_flows_, gone);
+    watched_ = std::move(watched);
+    watched_of_ = generation;
+  }
+  maglb::share_flows(backend_flows_, watched_);
+}
+
 void Dataplane::Impl::run(int signals) {
   for (;;) {
     pollfd waits[] = {{signals, POLLIN, 0}, {server_->fd(), POLLIN, 0}, {next_hops_->event_fd(), POLLIN, 0}};
-    poll(waits, std::size(waits), static_cast<int>(kTick.count()));
+    const auto tick = watched_.empty() || workers_.size() == 1 ? kTick : kShareFlowsEvery;
+    poll(waits, std::size(waits), static_cast<int>(tick.count()));
     if (waits[0].revents != 0) {
       return;
     }
@@ -462,6 +490,7 @@ void Dataplane::Impl::run(int signals) {
     steering_->poll_once(now);
     publisher_->reclaim();
     collect(now);
+    share_flows();
   }
 }
 

@@ -37,6 +37,9 @@ class Traffic {
     const auto found = backends_.find(pool.name + "/" + backend.name);
     const ipc::BackendStats* stats = found == backends_.end() ? nullptr : found->second;
     object["next_hop"] = stats != nullptr ? Json(stats->next_hop()) : Json(nullptr);
+    // Flows now, and packets that opened one when it had all its max_connections.
+    object["flows"] = stats != nullptr ? Json(stats->flows()) : Json(nullptr);
+    object["refused"] = stats != nullptr ? Json(stats->refused()) : Json(nullptr);
     add(object, stats == nullptr ? nullptr : &stats->traffic());
   }
 

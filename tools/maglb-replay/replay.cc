@@ -99,6 +99,8 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
       flows_(buckets_),
       tables_{&flows_},
       counters_(machine.limits.services, machine.limits.backends),
+      scheduling_(0, 1, flow_key_of(services.seed), machine.limits.pools, machine.limits.backends,
+                  std::pmr::new_delete_resource()),
       fragments_(flow_key_of(services.seed)),
       worker_{flows_,
               tables_,
@@ -112,6 +114,8 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
       link_names_(link_names_of(machine)),
       explainer_(machine.limits.services, machine.limits.backends) {
   worker_.fragments = &fragments_;
+  worker_.scheduling = &scheduling_;
+  flows_.count_in(&scheduling_.flows);
   worker_.extra = ExtraFrames(extra_buffers_.source());
 }
 
@@ -152,6 +156,7 @@ Result<void> Replay::make_nat(const NatSourceConfig& source) {
     nat_.emplace(*nat_ports_, 0, nat_port_key(worker_.flow_key), NatTable::kDefaultQuarantine,
                  std::pmr::new_delete_resource());
     worker_.nat = &*nat_;
+    nat_->count_in(&scheduling_.flows);
   }
   return {};
 }

@@ -28,6 +28,7 @@
 #include "lib/flow/fragment_table.h"
 #include "lib/lb/explain_report.h"
 #include "lib/lb/pipeline.h"
+#include "lib/lb/schedule.h"
 #include "lib/snapshot/view/registry.h"
 #include "tools/maglb-replay/capture_reader.h"
 #include "tools/maglb-replay/capture_writer.h"
@@ -113,6 +114,7 @@ class Replay {
   std::optional<NatPorts> nat_ports_;
   std::optional<NatTable> nat_;
   WorkerCounters counters_;
+  Scheduling scheduling_;
   FragmentTable fragments_;  // its handles are Buffers
   WorkerContext worker_;
 

@@ -28,8 +28,9 @@ std::vector<BackendSpec> backends_of(const PoolConfig& pool, const HealthOf& is_
   for (const BackendConfig& backend : pool.backends) {
     const ProbeConfig& probe = backend.health ? *backend.health : pool.health;
     const bool healthy = probe.type == ProbeType::kNone || is_healthy(pool.name, backend.name);
-    backends.push_back(
-        {backend.name, backend.address, backend.weight, state_of(backend, healthy), backend.server_ids});
+    backends.push_back({backend.name, backend.address, backend.weight, state_of(backend, healthy),
+                        backend.server_ids,
+                        backend.max_connections != 0 ? backend.max_connections : pool.max_connections});
   }
   std::sort(backends.begin(), backends.end(),
             [](const BackendSpec& a, const BackendSpec& b) { return a.name < b.name; });
@@ -166,6 +167,9 @@ CompiledPool compile_pool(const PoolConfig& pool, uint64_t seed, const HealthOf&
   auto spec = std::make_shared<PoolSpec>();
   spec->name = pool.name;
   spec->seed = seed;
+  spec->scheduler = pool.scheduler;
+  spec->source_prefix_v4 = pool.source_prefix_v4;
+  spec->source_prefix_v6 = pool.source_prefix_v6;
   spec->backends = backends_of(pool, is_healthy);
   const Membership membership = membership_of(pool, spec->backends, before);
   const bool same_table = before != nullptr && before->seed == seed &&

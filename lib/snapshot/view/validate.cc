@@ -46,6 +46,10 @@ Result<void> validate_backends(const PoolSpec& pool) {
                                   backend.name, kLongestServerId));
       }
     }
+    if (backend.weight > kMaxBackendWeight) {
+      return refuse(fmt::format("backend {}: weight {} is not in 0..{}", backend.name, backend.weight,
+                                kMaxBackendWeight));
+    }
     if (backend.state > BackendState::kDown) {
       return refuse(
           fmt::format("backend {}: state {} is not known", backend.name, static_cast<int>(backend.state)));
@@ -87,6 +91,10 @@ Result<void> validate_slots(const PoolSpec& pool) {
 Result<void> validate(const PoolSpec& pool) {
   if (!is_name(pool.name)) {
     return refuse(fmt::format("a pool's name is not {}", kNameRule));
+  }
+  if (pool.scheduler > kLastScheduler || pool.source_prefix_v4 > 32 || pool.source_prefix_v6 > 128) {
+    return refuse(fmt::format(
+        "pool {}: its scheduler is not known, or its source prefix longer than an address", pool.name));
   }
   auto valid = validate_backends(pool).and_then([&] { return validate_slots(pool); });
   if (!valid) {
