@@ -90,7 +90,6 @@ inline constexpr Duration kMaxSourceRefresh = std::chrono::hours(24);
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
 
-
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };
 
