@@ -50,7 +50,7 @@ TEST_F(RevisionsTest, KeepsEveryDocumentWithWhoWhenAndWhy) {
   const std::string big = "version: 1\n" + std::string(100000, 'a');
   {
     Store store = open();
-    EXPECT_EQ(store.save_document(big, DocumentSource::kFile, "h", {{.user = "file"}, "start"}), 1u);
+    EXPECT_EQ(store.save_document(big, DocumentSource::kFile, "h", {{0, 0, 0, "file", ""}, "start"}), 1u);
     EXPECT_EQ(store.save_document("b: 2", DocumentSource::kRuntime, "h", kAnna), 2u);
   }
   Store store = open();
