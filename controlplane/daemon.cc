@@ -10,12 +10,16 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/config_routes.h"
+#include "controlplane/api/event_routes.h"
 #include "controlplane/api/http_server.h"
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/event_keeper.h"
 #include "controlplane/notify.h"
 #include "controlplane/publish/client.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/publish/stats.h"
+#include "controlplane/publish_events.h"
 #include "controlplane/store/store.h"
 
 namespace maglb {
@@ -32,10 +36,18 @@ class Daemon {
         publisher_(io_, client_),
         stats_(io_, client_),
         reconciler_(io_, options.config, std::move(store), publisher_, events_),
+        keeper_(io_, events_, reconciler_.store()),
+        publish_events_(events_),
         api_(reconciler_, publisher_, client_, stats_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
-        reload_signal_(io_, SIGHUP) {}
+        reload_signal_(io_, SIGHUP) {
+    add_config_routes(api_, reconciler_, publisher_, client_);
+    add_event_routes(api_, events_);
+    publisher_.tell([this](uint64_t generation, const std::string& refusal) {
+      publish_events_.on_outcome(generation, refusal);
+    });
+  }
 
   int run();
 
@@ -51,6 +63,8 @@ class Daemon {
   Publisher publisher_;
   StatsCache stats_;
   Reconciler reconciler_;
+  EventKeeper keeper_;
+  PublishEvents publish_events_;
   Api api_;
   Notify notify_;
   boost::asio::signal_set stop_signals_;
@@ -64,6 +78,10 @@ std::string Daemon::status() const {
 
 void Daemon::on_connection_change() {
   stats_.forget();
+  publish_events_.on_connection(client_.is_connected(),
+                                client_.is_connected()
+                                    ? fmt::format("it runs generation {}", client_.hello().generation())
+                                    : std::string("its connection ended"));
   if (client_.is_connected() && client_.has_lease()) {
     reconciler_.stay_above(client_.hello().generation());
   }
