@@ -10,14 +10,18 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
+#include "controlplane/api/config_routes.h"
+#include "controlplane/api/event_routes.h"
 #include "controlplane/api/explain_route.h"
 #include "controlplane/api/watch.h"
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/event_keeper.h"
 #include "controlplane/listeners.h"
 #include "controlplane/notify.h"
 #include "controlplane/publish/client.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/publish/stats.h"
+#include "controlplane/publish_events.h"
 #include "controlplane/store/store.h"
 
 namespace maglb {
@@ -34,12 +38,19 @@ class Daemon {
         publisher_(io_, client_),
         stats_(io_, client_),
         reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
+        keeper_(io_, events_, reconciler_.store()),
+        publish_events_(events_),
         api_(reconciler_, publisher_, client_, stats_, events_),
         watch_(io_, events_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
         reload_signal_(io_, SIGHUP) {
     add_explain_route(api_, client_);
+    add_config_routes(api_, reconciler_, publisher_, client_);
+    add_event_routes(api_, events_);
+    publisher_.tell([this](uint64_t generation, const std::string& refusal) {
+      publish_events_.on_outcome(generation, refusal);
+    });
   }
 
   int run();
@@ -57,6 +68,8 @@ class Daemon {
   Publisher publisher_;
   StatsCache stats_;
   Reconciler reconciler_;
+  EventKeeper keeper_;
+  PublishEvents publish_events_;
   Api api_;
   Watch watch_;
   Notify notify_;
@@ -72,6 +85,10 @@ std::string Daemon::status() const {
 
 void Daemon::on_connection_change() {
   stats_.forget();
+  publish_events_.on_connection(client_.is_connected(),
+                                client_.is_connected()
+                                    ? fmt::format("it runs generation {}", client_.hello().generation())
+                                    : std::string("its connection ended"));
   if (client_.is_connected() && client_.has_lease()) {
     reconciler_.stay_above(client_.hello().generation());
   }

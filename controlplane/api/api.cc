@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <set>
 
+#include "controlplane/api/author.h"
 #include "controlplane/api/backend_body.h"
 #include "controlplane/api/etag.h"
 #include "controlplane/api/flow_query.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/objects.h"
 #include "controlplane/api/openapi.h"
+#include "controlplane/api/query.h"
 #include "lib/ipc/convert.h"
 
 namespace maglb {
@@ -324,7 +326,11 @@ void Api::add_backend(Call& call) {
   if (!backend) {
     return call.respond(error_response(Refusal{backend.error(), {}}));
   }
-  after(call, reconciler_.add_backend(call.names[0], *backend),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.add_backend(call.names[0], *backend, *author),
         [pool = call.names[0], name = backend->name](const Sources& from) {
           return of_backend(from, pool, name, 201);
         });
@@ -335,12 +341,20 @@ void Api::patch_backend(Call& call) {
   if (!patch) {
     return call.respond(error_response(Refusal{patch.error(), {}}));
   }
-  after(call, reconciler_.patch_backend(call.names[0], call.names[1], *patch),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.patch_backend(call.names[0], call.names[1], *patch, *author),
         [names = call.names](const Sources& from) { return of_backend(from, names[0], names[1]); });
 }
 
 void Api::remove_backend(Call& call) {
-  after(call, reconciler_.remove_backend(call.names[0], call.names[1]),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.remove_backend(call.names[0], call.names[1], *author),
         [](const Sources&) { return json_response(Json::object()); });
 }
 
@@ -349,7 +363,12 @@ void Api::get_config(Call& call) {
 }
 
 void Api::put_config(Call& call) {
-  const auto applied = reconciler_.put_document(call.request.body);
+  const auto author = author_of(call.request.peer, call.target);
+  const auto within = confirm_within_parameter(call.target);
+  if (!author || !within) {
+    return call.respond(error_response(Refusal{author ? within.error() : author.error(), {}}));
+  }
+  const auto applied = reconciler_.put_document(call.request.body, *author, *within);
   after(call, applied,
         [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }
@@ -370,7 +389,11 @@ void Api::check_config(Call& call) {
 }
 
 void Api::reload_config(Call& call) {
-  const auto applied = reconciler_.reload();
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  const auto applied = reconciler_.reload(*author);
   after(call, applied,
         [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }

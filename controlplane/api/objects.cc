@@ -334,7 +334,8 @@ Json status_object(const Sources& from) {
           {"config",
            {{"file", from.reconciler.config_file()},
             {"source", document.source == DocumentSource::kFile ? "file" : "runtime"},
-            {"applied_at", static_cast<double>(applied_at.count()) / 1000}}},
+            {"applied_at", static_cast<double>(applied_at.count()) / 1000},
+            {"revision", document.revision}}},
           {"services", config.services.size()},
           {"pools", config.pools.size()},
           {"backends", std::move(backends)},
@@ -410,10 +411,23 @@ Json stats_object(const ipc::Stats* stats) {
           {"ports", std::move(ports)}};
 }
 
+namespace {
+
+// When the running revision goes back by itself, in seconds since 1970.
+Json confirm_by(const Reconciler& reconciler) {
+  const auto& pending = reconciler.unconfirmed();
+  return pending ? Json(std::chrono::duration<double>(pending->deadline.time_since_epoch()).count())
+                 : Json(nullptr);
+}
+
+}  // namespace
+
 Json applied_object(const Sources& from, const Applied& applied) {
   const bool runs = from.publisher.running_generation() >= applied.generation;
   return {{"generation", applied.generation},
           {"changed", applied.changed},
+          {"revision", applied.revision},
+          {"confirm_by", confirm_by(from.reconciler)},
           {"source", applied.source == DocumentSource::kFile ? "file" : "runtime"},
           {"warning", runs ? Json(nullptr) : Json(why_not_ready(from.publisher, from.client))}};
 }

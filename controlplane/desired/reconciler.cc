@@ -31,6 +31,7 @@ Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Sto
       look_timer_(io),
       clock_timer_(io),
       tunnels_(io, std::move(sources), [this] { plan({}); }),
+      confirmation_(io, [this] { on_confirmation_deadline(); }),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
         on_transition(pool, backend, status);
       }) {}
@@ -61,7 +62,8 @@ Accepted<void> Reconciler::choose_document(const StoredState& stored) {
   if (!text) {
     why.error = text.error();
   } else if (!stored.document || content_hash(*text) != stored.document->file_hash) {
-    auto applied = apply_document(*text, DocumentSource::kFile, content_hash(*text), config_file_);
+    auto applied = apply_document(*text, DocumentSource::kFile, content_hash(*text), config_file_,
+                                  by_file(stored.document ? "the file changed" : "the first start"));
     if (applied) {
       return {};
     }
@@ -79,11 +81,18 @@ Accepted<void> Reconciler::choose_document(const StoredState& stored) {
   if (!file_warning_.empty()) {
     spdlog::error("running the stored document, because: {}", file_warning_);
   }
+  confirmation_.watch(stored.unconfirmed);
+  if (stored.unconfirmed && stored.unconfirmed->deadline <= std::chrono::system_clock::now()) {
+    if (revert_unconfirmed()) {
+      return {};
+    }
+    confirmation_.retry();
+  }
   adopt(std::move(*config), saved_health_);
   return {};
 }
 
-Accepted<Applied> Reconciler::reload() {
+Accepted<Applied> Reconciler::reload(const Author& author) {
   const auto text = read_whole_file(config_file_);
   if (!text) {
     file_warning_ = text.error().message;
@@ -94,45 +103,65 @@ Accepted<Applied> Reconciler::reload() {
   if (hash == document_.file_hash) {
     spdlog::info("configuration {} is unchanged since it was applied", config_file_);
     file_warning_.clear();
-    return Applied{generation(), false, document_.source};
+    return unchanged();
   }
-  auto applied = apply_document(*text, DocumentSource::kFile, hash, config_file_);
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    file_warning_ = allowed.error().message;
+    return refuse(std::move(allowed.error()));
+  }
+  auto applied = apply_document(*text, DocumentSource::kFile, hash, config_file_, author);
   file_warning_ = applied ? "" : applied.error().error.message;
   return applied;
 }
 
 // A document that is the file's content counts as the file: applying it by hand is reading it.
-Accepted<Applied> Reconciler::put_document(std::string_view text) {
+Accepted<Applied> Reconciler::put_document(std::string_view text, const Author& author,
+                                           ConfirmWithin confirm_within) {
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    return refuse(std::move(allowed.error()));
+  }
   const auto file = read_whole_file(config_file_);
   if (file && *file == text) {
     file_warning_.clear();
-    return apply_document(std::string(text), DocumentSource::kFile, content_hash(text), "document");
+    return apply_document(std::string(text), DocumentSource::kFile, content_hash(text), "document", author,
+                          confirm_within);
   }
-  return apply_document(std::string(text), DocumentSource::kRuntime, document_.file_hash, "document");
+  return apply_document(std::string(text), DocumentSource::kRuntime, document_.file_hash, "document", author,
+                        confirm_within);
 }
 
-Accepted<Applied> Reconciler::add_backend(std::string_view pool, BackendConfig backend) {
-  return apply_edit(with_backend_added(config_, pool, std::move(backend)));
+Accepted<Applied> Reconciler::add_backend(std::string_view pool, BackendConfig backend,
+                                          const Author& author) {
+  const std::string what = fmt::format("backend {} of pool {}: added", backend.name, pool);
+  return apply_edit(with_backend_added(config_, pool, std::move(backend)), author, what);
 }
 
-Accepted<Applied> Reconciler::remove_backend(std::string_view pool, std::string_view backend) {
-  return apply_edit(with_backend_removed(config_, pool, backend));
+Accepted<Applied> Reconciler::remove_backend(std::string_view pool, std::string_view backend,
+                                             const Author& author) {
+  return apply_edit(with_backend_removed(config_, pool, backend), author,
+                    fmt::format("backend {} of pool {}: removed", backend, pool));
 }
 
 Accepted<Applied> Reconciler::patch_backend(std::string_view pool, std::string_view backend,
-                                            const BackendPatch& patch) {
-  return apply_edit(with_backend_patched(config_, pool, backend, patch));
+                                            const BackendPatch& patch, const Author& author) {
+  return apply_edit(with_backend_patched(config_, pool, backend, patch), author,
+                    describe_patch(config_, pool, backend, patch));
 }
 
-Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited) {
+Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited, Author author,
+                                         const std::string& what) {
   if (!edited) {
     return refuse(edited.error());
   }
   if (*edited == config_) {
-    return Applied{generation(), false, document_.source};
+    return unchanged();
   }
-  auto applied =
-      apply_document(write_document(*edited), DocumentSource::kRuntime, document_.file_hash, "change");
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    return refuse(std::move(allowed.error()));
+  }
+  author.why = author.why.empty() ? what : fmt::format("{} ({})", author.why, what);
+  auto applied = apply_document(write_document(*edited), DocumentSource::kRuntime, document_.file_hash,
+                                "change", author);
   if (!applied) {
     // Lines of a document that nobody wrote help nobody.
     applied.error().positions.clear();
@@ -141,30 +170,50 @@ Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited) {
 }
 
 Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource source,
-                                             const std::string& file_hash, const std::string& name) {
+                                             const std::string& file_hash, const std::string& name,
+                                             const Author& author, ConfirmWithin confirm_within) {
   auto config = read_document(text, name);
   if (!config) {
-    spdlog::error("configuration refused, the running state stays: {}", config.error().error.message);
+    tell_refused(author, config.error());
     return tl::unexpected(std::move(config.error()));
   }
   if (auto room = room_for(*config); !room) {
-    spdlog::error("configuration refused, the running state stays: {}", room.error().message);
+    tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
   }
   const bool changed = document_.revision == 0 || !(*config == config_);
   if (!changed && document_.text == text && document_.source == source && document_.file_hash == file_hash) {
-    return Applied{generation(), false, source};
+    return unchanged();
   }
-  const auto revision = store_.save_document(text, source, file_hash);
+  std::optional<std::chrono::system_clock::time_point> confirm_by;
+  // The first document has none before it to go back to.
+  if (confirm_within && document_.revision != 0) {
+    confirm_by = std::chrono::system_clock::now() + *confirm_within;
+  }
+  const auto revision = store_.save_document(text, source, file_hash, author, confirm_by);
   if (!revision) {
     spdlog::error("a change was not committed, the running state stays: {}", revision.error().message);
     return refuse(revision.error());
   }
+  std::optional<Unconfirmed> unconfirmed;
+  if (confirm_by) {
+    unconfirmed = Unconfirmed{*revision, document_.revision, *confirm_by};
+  }
+  confirmation_.watch(unconfirmed);
   document_ = {std::move(text), source, file_hash, *revision, std::chrono::system_clock::now()};
   adopt(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
-  return Applied{generation(), changed, source};
+  tell_config(fmt::format(
+      "revision {} by {}: {}{}", *revision, described(author.who), author.why,
+      confirm_within ? fmt::format("; to be confirmed within {} s", confirm_within->count()) : ""));
+  return Applied{generation(), changed, source, *revision};
+}
+
+bool Reconciler::is_healthy(std::string_view pool, std::string_view backend) const {
+  const PoolConfig* in = find_pool(config_, pool);
+  // What is not there yet is taken for well.
+  return in == nullptr || find_backend(*in, backend) == nullptr || verdicts_.is_healthy(pool, backend);
 }
 
 // Asked before anything is committed: a document that the dataplane cannot take would keep every later
@@ -264,6 +313,10 @@ std::vector<std::string> Reconciler::warnings() const {
   }
   const std::vector<std::string> unprobed = tunnels_.warnings();
   warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());
+  if (const auto& change = confirmation_.pending()) {
+    warnings.push_back(fmt::format("revision {} is not confirmed: it goes back to revision {} by itself",
+                                   change->revision, change->back_to));
+  }
   if (!file_warning_.empty()) {
     warnings.push_back("the file was refused: " + file_warning_);
   }

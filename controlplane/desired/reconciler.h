@@ -8,11 +8,13 @@
 //      document, runtime changes included, goes on.
 //   3. The store keeps the health that the last tables were built with: of a pool whose table is stale
 //      nothing is written, so that a restart builds the table that stays.
-//   4. A generation is given to a state that differs from the one before, never to the same twice.
-//   5. A transition costs what it changes: the pools it is about, and those whose fallback they are, are
+//   4. Every document that ran is a revision in the store, with its author. While one is unconfirmed
+//      (confirmation.h) nothing else changes.
+//   5. A generation is given to a state that differs from the one before, never to the same twice.
+//   6. A transition costs what it changes: the pools it is about, and those whose fallback they are, are
 //      judged, planned and compiled; of the others only pointers are copied. Likewise the rows that are
 //      written.
-//   6. Of a hold (network_guard.h) nothing is written: a restart in the middle starts with the health from
+//   7. Of a hold (network_guard.h) nothing is written: a restart in the middle starts with the health from
 //      before.
 //
 // Threads: the io_context's one.
@@ -30,6 +32,7 @@
 #include <string_view>
 #include <vector>
 
+#include "controlplane/desired/confirmation.h"
 #include "controlplane/desired/document.h"
 #include "controlplane/desired/drain_deadlines.h"
 #include "controlplane/desired/edit.h"
@@ -51,7 +54,16 @@ struct Applied {
   uint64_t generation = 0;  // that carries it
   bool changed = false;
   DocumentSource source = DocumentSource::kFile;
+  uint64_t revision = 0;
 };
+
+using ConfirmWithin = std::optional<std::chrono::seconds>;
+
+// "root (maglbctl)".
+std::string described(const Who& who);
+// What this process does by itself, and what it does because of the file.
+Author by_itself(std::string why);
+Author by_file(std::string why);
 
 // What is known of a backend, for people.
 struct BackendStatus {
@@ -94,12 +106,28 @@ class Reconciler {
   Accepted<void> start();
 
   // Reads the file again. An unchanged file changes nothing, and keeps runtime changes.
-  Accepted<Applied> reload();
-  // Makes `text` the running document.
-  Accepted<Applied> put_document(std::string_view text);
-  Accepted<Applied> add_backend(std::string_view pool, BackendConfig backend);
-  Accepted<Applied> remove_backend(std::string_view pool, std::string_view backend);
-  Accepted<Applied> patch_backend(std::string_view pool, std::string_view backend, const BackendPatch& patch);
+  Accepted<Applied> reload(const Author& author = by_file("the file changed"));
+  // Makes `text` the running document. With `confirm_within` it goes back to the one before unless it is
+  // confirmed in time.
+  Accepted<Applied> put_document(std::string_view text, const Author& author = {},
+                                 ConfirmWithin confirm_within = {});
+  // What is changed is the author's reason, or stands behind it.
+  Accepted<Applied> add_backend(std::string_view pool, BackendConfig backend, const Author& author = {});
+  Accepted<Applied> remove_backend(std::string_view pool, std::string_view backend,
+                                   const Author& author = {});
+  Accepted<Applied> patch_backend(std::string_view pool, std::string_view backend, const BackendPatch& patch,
+                                  const Author& author = {});
+  // Makes the document of an earlier revision the running one, as a new revision. The file still wins when it
+  // changed since it was last applied. Ends the wait for a confirmation.
+  Accepted<Applied> roll_back(uint64_t revision, Author author);
+  // kConflict when nothing waits.
+  Accepted<Applied> confirm(const Author& author);
+  const std::optional<Unconfirmed>& unconfirmed() const { return confirmation_.pending(); }
+
+  // For whoever reads the history, or keeps something of their own beside it.
+  Store& store() { return store_; }
+  // As the last tables were built.
+  bool is_healthy(std::string_view pool, std::string_view backend) const;
 
   // The dataplane runs this generation, perhaps from a control plane with another store: ours go on
   // above it.
@@ -129,8 +157,15 @@ class Reconciler {
   // Documents: reconciler.cc.
   Accepted<void> choose_document(const StoredState& stored);
   Accepted<Applied> apply_document(std::string text, DocumentSource source, const std::string& file_hash,
-                                   const std::string& name);
-  Accepted<Applied> apply_edit(const Result<ServiceConfig>& edited);
+                                   const std::string& name, const Author& author,
+                                   ConfirmWithin confirm_within = {});
+  Accepted<Applied> apply_edit(const Result<ServiceConfig>& edited, Author author, const std::string& what);
+  // Looking back: reconcile_memory.cc.
+  Accepted<Applied> unchanged() const;
+  bool revert_unconfirmed();
+  void on_confirmation_deadline();
+  void tell_config(const std::string& text);
+  void tell_refused(const Author& author, const Refusal& why);
   Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
   void plan(const HealthRows& known);
@@ -172,6 +207,7 @@ class Reconciler {
   boost::asio::steady_timer look_timer_;
   boost::asio::steady_timer clock_timer_;
   TunnelMarks tunnels_;
+  Confirmation confirmation_;
   Prober prober_;
   ServiceConfig config_;
   StoredDocument document_;

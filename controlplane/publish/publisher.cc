@@ -90,6 +90,7 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
     refusal_.clear();
     refused_generation_ = 0;
     spdlog::debug("dataplane: runs generation {}", sent->generation);
+    on_outcome_(sent->generation, "");
   }
   publish();
   wake_settled();
@@ -101,6 +102,7 @@ void Publisher::take_refusal(uint64_t generation, std::string why) {
   refused_generation_ = generation;
   refusal_ = std::move(why);
   spdlog::error("dataplane: refused generation {}: {}", refused_generation_, refusal_);
+  on_outcome_(generation, refusal_);
   retry_.expires_after(kRetryAfterRefusal);
   retry_.async_wait([this](const boost::system::error_code& error) {
     if (!error) {

@@ -37,6 +37,10 @@ class Publisher {
 
   Publisher(boost::asio::io_context& io, DataplaneClient& client);
 
+  // Called when the dataplane took a generation, `refusal` empty, or refused it.
+  using OnOutcome = std::function<void(uint64_t generation, const std::string& refusal)>;
+  void tell(OnOutcome on_outcome) { on_outcome_ = std::move(on_outcome); }
+
   void want(std::shared_ptr<const NumberedState> state);
   // To be called when the client's connection or lease changed.
   void on_connection_change();
@@ -81,6 +85,7 @@ class Publisher {
   uint64_t running_boot_id_ = 0;                  // of the dataplane that confirmed it
   uint64_t refused_generation_ = 0;
   std::string refusal_;
+  OnOutcome on_outcome_ = [](uint64_t, const std::string&) {};
   bool under_way_ = false;
   std::list<Waiter> waiters_;
   uint64_t applies_ = 0;

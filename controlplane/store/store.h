@@ -2,11 +2,13 @@
 // <state-dir>/state.db, WAL with synchronous=FULL: what a function here has returned success for is
 // still there after a power loss.
 //
-// Schema (user_version 2, application_id "mglb"):
+// Schema (user_version 3, application_id "mglb"):
 //   document(id = 1, text, source, file_hash, revision, applied_at_ms)   at most one row
 //   health(pool, backend, healthy, since_ms, reason)                     one row a backend
 //   drain(pool, backend, began_ms, passed)                               drains.h
-//   counter(name, value)                                                 generation
+//   revision, unconfirmed                                                revisions.h
+//   event                                                                events.h
+//   counter(name, value)                                                 generation, revision, event
 //
 // Invariants:
 //   1. One process has the directory at a time (flock on <state-dir>/lock, which holds its pid).
@@ -28,18 +30,17 @@
 #include <utility>
 #include <vector>
 
+#include "controlplane/store/events.h"
+#include "controlplane/store/revisions.h"
 #include "lib/base/error.h"
 
 namespace maglb {
-
-// Where the running document came from: maglb.yaml, or a change through the API on top of it.
-enum class DocumentSource : uint8_t { kFile, kRuntime };
 
 struct StoredDocument {
   std::string text;
   DocumentSource source = DocumentSource::kFile;
   std::string file_hash;  // content_hash() of the file when it was last applied
-  uint64_t revision = 0;  // how many documents were ever saved
+  uint64_t revision = 0;  // its number
   std::chrono::system_clock::time_point applied_at{};
 };
 
@@ -65,7 +66,8 @@ struct StoredState {
   std::optional<StoredDocument> document;
   std::vector<StoredHealth> health;  // by pool, then backend
   std::vector<StoredDrain> drains;   // likewise
-  uint64_t generation = 0;           // the highest that was ever reserved
+  std::optional<Unconfirmed> unconfirmed;
+  uint64_t generation = 0;  // the highest that was ever reserved
 };
 
 // Names a file's content: 16 hexadecimal digits and the length. Not against forgers.
@@ -83,9 +85,26 @@ class Store {
 
   Result<StoredState> load();
 
-  // Replaces the document; returns its revision. `file_hash` is what load() gives back: for kRuntime
-  // pass the hash of the file that the change is on top of.
-  Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash);
+  // Replaces the document and makes it a revision, whose number is returned: both or nothing. `file_hash` is
+  // what load() gives back: for kRuntime pass the hash of the file that the change is on top of. With
+  // `confirm_by` it is unconfirmed, and goes back to the document before; without, nothing is unconfirmed.
+  Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash,
+                                 const Author& author = {},
+                                 std::optional<std::chrono::system_clock::time_point> confirm_by = {});
+  // What was unconfirmed stays.
+  Result<void> confirm();
+
+  // As load_revisions() and its neighbours in revisions.h.
+  Result<std::vector<Revision>> revisions(uint64_t before, size_t limit);
+  Result<Revision> revision(uint64_t number);
+  Result<std::string> revision_text(uint64_t number);
+
+  // The kept events, the oldest first.
+  Result<std::vector<Event>> events();
+  // Adds events and keeps the newest; none up to `promised` will be given by a later process.
+  Result<void> save_events(std::span<const Event> events, uint64_t promised);
+  // The highest number that was ever promised.
+  Result<uint64_t> promised_events();
 
   // Makes `rows` the whole: forgets every backend that is not in it. All or nothing.
   Result<void> save_health(std::span<const StoredHealth> rows);

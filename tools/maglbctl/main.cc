@@ -109,6 +109,7 @@ int run(int argc, char** argv) {
   add_explain(root, chosen);
   add_stats(root, chosen);
   add_config(root, chosen);
+  add_event(root, chosen);
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
