@@ -34,7 +34,8 @@
 //      that every service of the pool could use as its own.
 //  15. Pools with a scheduler that counts (needs_flows()) or with a bound on connections are used by
 //      services with flow tracking only.
-//  16. min_healthy is no more than 100 %, and no more than the pool's backends if they are all listed.
+//  16. min_healthy is a percentage of 1..100, or a number of 0..16384: if there are fewer backends, all of
+//      them, so that one can always be removed.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -179,7 +180,7 @@ struct BackendConfig {
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
-// A number of backends, or a percentage of those that shall be up; 0: none.
+// A number of backends, all if there are fewer, or a percentage of those that shall be up; 0: none.
 struct Quorum {
   uint32_t value = 0;
   bool is_percent = false;

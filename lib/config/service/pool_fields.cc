@@ -103,10 +103,6 @@ std::vector<Fault> pool_field_faults(const PoolConfig& pool, const FieldMarks& m
   const Quorum& quorum = pool.min_healthy;
   faults.add_if(quorum.is_percent && (quorum.value < 1 || quorum.value > 100), marks.of("min_healthy"),
                 "min_healthy", "expected a percentage in 1%..100%");
-  faults.add_if(
-      !quorum.is_percent && pool.source.type == SourceType::kStatic && quorum.value > pool.backends.size(),
-      marks.of("min_healthy"), "min_healthy",
-      fmt::format("{} is more than the pool has backends: {}", quorum.value, pool.backends.size()));
   faults.add_if(!quorum.is_percent && quorum.value > kMaxPoolBackends, marks.of("min_healthy"), "min_healthy",
                 fmt::format("{} is not in 0..{}", quorum.value, kMaxPoolBackends));
   faults.add_if(!is_within(pool.slow_start, kMaxSlowStart), marks.of("slow_start"), "slow_start",

@@ -82,6 +82,16 @@ TEST(Validate, HoldsAChangeInMemoryToTheFilesRules) {
   EXPECT_THAT(refusal(config), testing::HasSubstr("type none has no other settings"));
 }
 
+TEST(Validate, ABackendCanBeRemovedWhateverMinHealthySays) {
+  ServiceConfig config = good();
+  config.pools[0].min_healthy = {2, false};
+  EXPECT_EQ(refusal(config), "accepted");
+  config.pools[0].backends.pop_back();
+  EXPECT_EQ(refusal(config), "accepted");
+  config.pools[0].min_healthy = {101, true};
+  EXPECT_EQ(refusal(config), "pool web: min_healthy: expected a percentage in 1%..100%");
+}
+
 TEST(Validate, AnEmptyPoolIsGood) {
   ServiceConfig config = good();
   config.pools[0].backends.clear();
