@@ -277,13 +277,18 @@ void read_probe(const Field& field, ProbeConfig& probe, FieldMarks& marks) {
   }
 }
 
-std::optional<ProbeConfig> read_own_probe(const Field& field, const ProbeConfig& base, FieldMarks& marks) {
+std::optional<ProbeConfig> read_own_probe(const Field& field, const ProbeConfig& base, FieldMarks& marks,
+                                          OwnProbes& all) {
   marks.start(field.mark());
-  if (!field.present()) {
+  if (!field.present() || all.full()) {
     return std::nullopt;
   }
   ProbeConfig probe = base;
   read_fields(field, base, false, probe, marks);
+  if (const std::string fault = all.add(probe); !fault.empty()) {
+    field.problem(fault);
+    return std::nullopt;
+  }
   return probe;
 }
 

@@ -16,6 +16,7 @@
 #include "lib/config/service/address_fault.h"
 #include "lib/config/service/durations.h"
 #include "lib/config/service/option_faults.h"
+#include "lib/config/service/own_probes.h"
 #include "lib/config/service/pool_fields.h"
 #include "lib/config/service/pool_use.h"
 #include "lib/config/service/probe_faults.h"
@@ -171,6 +172,9 @@ class Validator {
       return;
     }
     const ProbeConfig& probe = *backend.health;
+    if (const std::string fault = own_probes_.add(probe); !fault.empty()) {
+      report(marks.health.self(), context + ": health", fault);
+    }
     report_all(probe_faults(probe, marks.health), context + ": health");
     if (probe.port == 0 && pool.health.port != 0 && has_type(kProbesWithPort, probe.type)) {
       report(marks.health.self(), context + ": health", "expected a port: the pool's probe has one");
@@ -364,6 +368,7 @@ class Validator {
   const ServiceConfig& config_;
   const ServiceConfigMarks& marks_;
   yaml::Problems& problems_;
+  OwnProbes own_probes_;
   uint64_t slots_ = 0;                         // of the pools so far
   std::unordered_map<std::string, Use> uses_;  // of every pool
   std::map<IpAddress, std::string> backends_;  // of all pools
