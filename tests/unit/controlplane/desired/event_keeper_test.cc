@@ -35,7 +35,7 @@ class EventKeeperTest : public testing::Test {
     return store_->events()->size() == count;
   }
 
-  TempDir dir_;
+  test::TempDir dir_;
   boost::asio::io_context io_;
   std::unique_ptr<Store> store_;
   std::unique_ptr<EventLog> log_;
