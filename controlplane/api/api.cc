@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "controlplane/api/answer.h"
 #include "controlplane/api/author.h"
 #include "controlplane/api/backend_body.h"
 #include "controlplane/api/etag.h"
@@ -19,11 +20,6 @@ namespace maglb {
 namespace {
 
 constexpr std::chrono::milliseconds kFlowTimeout{2000};
-
-ApiResponse json_response(const Json& object, unsigned status = 200) {
-  // Names from a document are ASCII; a probe's reason may hold what a server sent.
-  return {status, "application/json", object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
 
 ApiResponse text_response(std::string text, unsigned status = 200) {
   return {status, "text/plain; charset=utf-8", std::move(text)};
@@ -58,25 +54,6 @@ std::optional<std::vector<std::string>> match(std::string_view route, const std:
 }
 
 }  // namespace
-
-ApiResponse error_response(unsigned status, const char* kind, const std::string& message) {
-  return json_response({{"error", {{"kind", kind}, {"message", message}}}}, status);
-}
-
-ApiResponse error_response(const Refusal& refusal) {
-  constexpr std::pair<const char*, unsigned> kKinds[] = {
-      {"invalid", 400}, {"not_found", 404}, {"conflict", 409}, {"unavailable", 503}, {"system", 500}};
-  const auto& [kind, status] = kKinds[static_cast<size_t>(refusal.error.kind)];
-  Json error = {{"kind", kind}, {"message", refusal.error.message}};
-  if (!refusal.positions.empty()) {
-    Json& positions = error["positions"] = Json::array();
-    for (const Position& position : refusal.positions) {
-      positions.push_back(
-          {{"line", position.line}, {"column", position.column}, {"message", position.message}});
-    }
-  }
-  return json_response({{"error", std::move(error)}}, status);
-}
 
 Api::Api(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client, StatsCache& stats,
          EventLog& events)
@@ -324,11 +301,11 @@ void Api::get_backend(Call& call) {
 void Api::add_backend(Call& call) {
   const auto backend = parse_new_backend(call.request.body);
   if (!backend) {
-    return call.respond(error_response(Refusal{backend.error(), {}}));
+    return call.respond(error_response(backend.error()));
   }
   const auto author = author_of(call.request.peer, call.target);
   if (!author) {
-    return call.respond(error_response(Refusal{author.error(), {}}));
+    return call.respond(error_response(author.error()));
   }
   after(call, reconciler_.add_backend(call.names[0], *backend, *author),
         [pool = call.names[0], name = backend->name](const Sources& from) {
@@ -339,11 +316,11 @@ void Api::add_backend(Call& call) {
 void Api::patch_backend(Call& call) {
   const auto patch = parse_backend_patch(call.request.body);
   if (!patch) {
-    return call.respond(error_response(Refusal{patch.error(), {}}));
+    return call.respond(error_response(patch.error()));
   }
   const auto author = author_of(call.request.peer, call.target);
   if (!author) {
-    return call.respond(error_response(Refusal{author.error(), {}}));
+    return call.respond(error_response(author.error()));
   }
   after(call, reconciler_.patch_backend(call.names[0], call.names[1], *patch, *author),
         [names = call.names](const Sources& from) { return of_backend(from, names[0], names[1]); });
@@ -352,7 +329,7 @@ void Api::patch_backend(Call& call) {
 void Api::remove_backend(Call& call) {
   const auto author = author_of(call.request.peer, call.target);
   if (!author) {
-    return call.respond(error_response(Refusal{author.error(), {}}));
+    return call.respond(error_response(author.error()));
   }
   after(call, reconciler_.remove_backend(call.names[0], call.names[1], *author),
         [](const Sources&) { return json_response(Json::object()); });
@@ -366,7 +343,7 @@ void Api::put_config(Call& call) {
   const auto author = author_of(call.request.peer, call.target);
   const auto within = confirm_within_parameter(call.target);
   if (!author || !within) {
-    return call.respond(error_response(Refusal{author ? within.error() : author.error(), {}}));
+    return call.respond(error_response(author ? within.error() : author.error()));
   }
   const auto applied = reconciler_.put_document(call.request.body, *author, *within);
   after(call, applied,
@@ -391,7 +368,7 @@ void Api::check_config(Call& call) {
 void Api::reload_config(Call& call) {
   const auto author = author_of(call.request.peer, call.target);
   if (!author) {
-    return call.respond(error_response(Refusal{author.error(), {}}));
+    return call.respond(error_response(author.error()));
   }
   const auto applied = reconciler_.reload(*author);
   after(call, applied,
@@ -401,14 +378,14 @@ void Api::reload_config(Call& call) {
 void Api::look_up_flow(Call& call) {
   const auto query = flow_query(call.target);
   if (!query) {
-    return call.respond(error_response(Refusal{query.error(), {}}));
+    return call.respond(error_response(query.error()));
   }
   ipc::Envelope envelope;
   to_message(*query, *envelope.mutable_flow_lookup());
   client_.request(std::move(envelope), kFlowTimeout,
                   [this, respond = call.respond](const Result<ipc::Envelope>& reply) {
                     if (!reply) {
-                      respond(error_response(Refusal{reply.error(), {}}));
+                      respond(error_response(reply.error()));
                     } else if (!reply->flow_lookup_reply().service_found()) {
                       respond(error_response(404, "not_found", "no service matches the destination"));
                     } else {
@@ -423,7 +400,7 @@ void Api::summarize_flows(Call& call) {
   client_.request(std::move(envelope), kFlowTimeout,
                   [respond = call.respond](const Result<ipc::Envelope>& reply) {
                     respond(reply ? json_response(flow_summary_object(reply->flow_summary()))
-                                  : error_response(Refusal{reply.error(), {}}));
+                                  : error_response(reply.error()));
                   });
 }
 

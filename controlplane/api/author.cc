@@ -6,6 +6,8 @@
 #include <array>
 #include <fstream>
 
+#include "controlplane/api/query.h"
+
 namespace maglb {
 namespace {
 
@@ -30,7 +32,10 @@ std::string program_name(int32_t pid) {
 }  // namespace
 
 Who who_is(const Peer& peer) {
-  return {peer.uid, peer.gid, peer.pid, user_name(peer.uid), peer.pid > 0 ? program_name(peer.pid) : ""};
+  if (peer.pid <= 0) {
+    return {0, 0, 0, peer.name.empty() ? "a certificate without a name" : peer.name, "TLS"};
+  }
+  return {peer.uid, peer.gid, peer.pid, user_name(peer.uid), program_name(peer.pid)};
 }
 
 Result<Author> author_of(const Peer& peer, const std::string& reason) {
@@ -41,8 +46,7 @@ Result<Author> author_of(const Peer& peer, const std::string& reason) {
 }
 
 Result<Author> author_of(const Peer& peer, const Target& target) {
-  const auto reason = target.query.find("reason");
-  return author_of(peer, reason == target.query.end() ? std::string() : reason->second);
+  return author_of(peer, text_parameter(target, "reason"));
 }
 
 }  // namespace maglb

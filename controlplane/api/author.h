@@ -10,7 +10,8 @@ namespace maglb {
 
 inline constexpr size_t kMaxReason = 1024;
 
-// The names of the user (the machine's directory of users) and the program (/proc), where they are known.
+// The names of the user (the machine's directory of users) and the program (/proc), where they are known. Of
+// a peer that is no process of this machine, the name in its certificate, with "TLS" for its program.
 Who who_is(const Peer& peer);
 
 // With `reason` of the query; kInvalid when it is longer than kMaxReason.

@@ -2,11 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "controlplane/api/answer.h"
 #include "controlplane/api/author.h"
 #include "controlplane/api/objects.h"
 #include "controlplane/api/query.h"
 #include "controlplane/desired/preview.h"
-#include "controlplane/desired/text_diff.h"
+#include "lib/config/service/diff.h"
 
 namespace maglb {
 namespace {
@@ -14,18 +15,6 @@ namespace {
 constexpr uint64_t kDefaultPage = 50;
 constexpr uint64_t kMaxPage = 1000;
 constexpr size_t kMaxRollbackBody = size_t{16} << 10;
-
-ApiResponse json_response(const Json& object) {
-  return {200, "application/json", object.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
-}
-
-ApiResponse refusal(const Error& error) {
-  return error_response(Refusal{error, {}});
-}
-
-double to_seconds(std::chrono::system_clock::time_point time) {
-  return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
 
 Json who_object(const Who& who) {
   const bool process = who.pid != 0;
@@ -36,29 +25,25 @@ Json who_object(const Who& who) {
           {"pid", process ? Json(who.pid) : Json(nullptr)}};
 }
 
-// Which document, by the words of a query: a revision's number, the running one, or the file.
-class Documents {
- public:
-  explicit Documents(Reconciler& reconciler) : reconciler_(reconciler) {}
-
-  Result<std::string> text(const std::string& which) {
-    if (which == "running") {
-      return reconciler_.document().text;
-    }
-    if (which == "file") {
-      return read_whole_file(reconciler_.config_file());
-    }
-    const auto number = parse_number(which);
-    if (!number) {
-      return fail(ErrorKind::kInvalid,
-                  fmt::format("'{}' is no document: expected a revision's number, running or file", which));
-    }
-    return reconciler_.store().revision_text(*number);
+Json changes_array(const ServiceConfig& from, const ServiceConfig& to) {
+  const auto or_null = [](const std::optional<std::string>& value) { return value ? Json(*value) : Json(); };
+  Json list = Json::array();
+  for (const ConfigChange& change : diff(from, to)) {
+    list.push_back(
+        {{"path", change.path}, {"before", or_null(change.before)}, {"after", or_null(change.after)}});
   }
+  return list;
+}
 
- private:
-  Reconciler& reconciler_;
-};
+Json churn_array(const std::vector<PoolChurn>& pools) {
+  Json list = Json::array();
+  for (const PoolChurn& pool : pools) {
+    const double share =
+        pool.total == 0 ? 0 : static_cast<double>(pool.moved) / static_cast<double>(pool.total);
+    list.push_back({{"pool", pool.pool}, {"moved", pool.moved}, {"slots", pool.total}, {"share", share}});
+  }
+  return list;
+}
 
 class ConfigRoutes {
  public:
@@ -67,13 +52,18 @@ class ConfigRoutes {
 
   ApiResponse list(const Api::Arguments& call) const;
   ApiResponse show(const Api::Arguments& call) const;
-  ApiResponse diff(const Api::Arguments& call) const;
-  ApiResponse preview(const Api::Arguments& call) const;
+  ApiResponse compare(const Api::Arguments& call) const;
+  ApiResponse try_out(const Api::Arguments& call) const;
   void roll_back(const Api::Arguments& call, Respond respond) const;
   void confirm(const Api::Arguments& call, Respond respond) const;
 
  private:
   Json object(const Revision& revision) const;
+  // Which document, by the words of a query: a revision's number, the running one, or the file.
+  Accepted<ServiceConfig> document(const std::string& which) const;
+  Accepted<ServiceConfig> revision(uint64_t number) const;
+  ApiResponse difference(const std::string& from, const ServiceConfig& before, const std::string& to,
+                         const ServiceConfig& after) const;
   void answer(const Accepted<Applied>& applied, Respond respond) const;
 
   Reconciler& reconciler_;
@@ -85,24 +75,24 @@ Json ConfigRoutes::object(const Revision& revision) const {
   const auto& pending = reconciler_.unconfirmed();
   const bool unconfirmed = pending && pending->revision == revision.number;
   return {{"revision", revision.number},
-          {"at", to_seconds(revision.at)},
+          {"at", seconds_since_1970(revision.at)},
           {"source", revision.source == DocumentSource::kFile ? "file" : "runtime"},
           {"who", who_object(revision.author.who)},
           {"why", revision.author.why},
           {"size", revision.size},
           {"running", revision.number == reconciler_.document().revision},
-          {"confirm_by", unconfirmed ? Json(to_seconds(pending->deadline)) : Json(nullptr)}};
+          {"confirm_by", unconfirmed ? Json(seconds_since_1970(pending->deadline)) : Json(nullptr)}};
 }
 
 ApiResponse ConfigRoutes::list(const Api::Arguments& call) const {
   const auto limit = number_parameter(call.target, "limit", kDefaultPage, kMaxPage);
   const auto before = number_parameter(call.target, "before", INT64_MAX, INT64_MAX);
   if (!limit || !before) {
-    return refusal(limit ? before.error() : limit.error());
+    return error_response(limit ? before.error() : limit.error());
   }
   const auto revisions = reconciler_.store().revisions(*before, *limit);
   if (!revisions) {
-    return refusal(revisions.error());
+    return error_response(revisions.error());
   }
   Json list = Json::array();
   for (const Revision& revision : *revisions) {
@@ -118,45 +108,63 @@ ApiResponse ConfigRoutes::show(const Api::Arguments& call) const {
   }
   const auto revision = reconciler_.store().revision(*number);
   if (!revision) {
-    return refusal(revision.error());
+    return error_response(revision.error());
   }
   Json shown = object(*revision);
   const auto text = reconciler_.store().revision_text(*number);
   shown["document"] = text ? Json(*text) : Json(nullptr);
-  const auto before = reconciler_.store().revision_text(*number - 1);
-  shown["diff"] = text && before ? Json(text_diff(*before, *text)) : Json(nullptr);
+  const auto before = this->revision(*number - 1);
+  const auto after = this->revision(*number);
+  shown["changes"] = before && after ? changes_array(*before, *after) : Json(nullptr);
   return json_response(shown);
 }
 
-ApiResponse ConfigRoutes::diff(const Api::Arguments& call) const {
-  const std::string from = text_parameter(call.target, "from", "file");
-  const std::string to = text_parameter(call.target, "to", "running");
-  Documents documents(reconciler_);
-  const auto old_text = documents.text(from);
-  const auto new_text = documents.text(to);
-  if (!old_text || !new_text) {
-    return refusal(old_text ? new_text.error() : old_text.error());
-  }
-  return json_response({{"from", from}, {"to", to}, {"diff", text_diff(*old_text, *new_text)}});
+Accepted<ServiceConfig> ConfigRoutes::revision(uint64_t number) const {
+  const auto text = reconciler_.store().revision_text(number);
+  return text ? read_document(*text, fmt::format("revision {}", number)) : refuse(text.error());
 }
 
-ApiResponse ConfigRoutes::preview(const Api::Arguments& call) const {
+Accepted<ServiceConfig> ConfigRoutes::document(const std::string& which) const {
+  if (which == "running") {
+    return reconciler_.config();
+  }
+  if (which == "file") {
+    const auto text = read_whole_file(reconciler_.config_file());
+    return text ? read_document(*text, reconciler_.config_file()) : refuse(text.error());
+  }
+  const auto number = parse_number(which);
+  return number ? revision(*number)
+                : refuse({ErrorKind::kInvalid,
+                          fmt::format("'{}' is no document: expected a revision's number, running or file",
+                                      which)});
+}
+
+ApiResponse ConfigRoutes::difference(const std::string& from, const ServiceConfig& before,
+                                     const std::string& to, const ServiceConfig& after) const {
+  const auto is_healthy = [this](std::string_view pool, std::string_view name) {
+    return reconciler_.is_healthy(pool, name);
+  };
+  return json_response({{"from", from},
+                        {"to", to},
+                        {"changes", changes_array(before, after)},
+                        {"pools", churn_array(preview(before, after, is_healthy))}});
+}
+
+ApiResponse ConfigRoutes::compare(const Api::Arguments& call) const {
+  const std::string from = text_parameter(call.target, "from", "file");
+  const std::string to = text_parameter(call.target, "to", "running");
+  const auto before = document(from);
+  const auto after = document(to);
+  if (!before || !after) {
+    return error_response(before ? after.error() : before.error());
+  }
+  return difference(from, *before, to, *after);
+}
+
+ApiResponse ConfigRoutes::try_out(const Api::Arguments& call) const {
   const auto config = read_document(call.request.body, "document");
-  if (!config) {
-    return error_response(config.error());
-  }
-  const auto pools = preview_pools(
-      reconciler_.config(), *config,
-      [this](std::string_view pool, std::string_view name) { return reconciler_.is_healthy(pool, name); });
-  Json list = Json::array();
-  for (const PoolPreview& pool : pools) {
-    list.push_back({{"pool", pool.pool}, {"change", pool.change}, {"moved", pool.moved}});
-  }
-  return json_response({{"from", "running"},
-                        {"to", "document"},
-                        {"changed", !(*config == reconciler_.config())},
-                        {"pools", std::move(list)},
-                        {"diff", text_diff(reconciler_.document().text, call.request.body)}});
+  return config ? difference("running", reconciler_.config(), "document", *config)
+                : error_response(config.error());
 }
 
 void ConfigRoutes::answer(const Accepted<Applied>& applied, Respond respond) const {
@@ -180,7 +188,7 @@ void ConfigRoutes::roll_back(const Api::Arguments& call, Respond respond) const 
   }
   const auto author = author_of(call.request.peer, wish.value("reason", std::string()));
   if (!author) {
-    return respond(refusal(author.error()));
+    return respond(error_response(author.error()));
   }
   answer(reconciler_.roll_back(wish["revision"].get<uint64_t>(), *author), std::move(respond));
 }
@@ -194,21 +202,25 @@ void ConfigRoutes::confirm(const Api::Arguments& call, Respond respond) const {
 void add_config_routes(Api& api, Reconciler& reconciler, Publisher& publisher, DataplaneClient& client) {
   const auto routes = std::make_shared<const ConfigRoutes>(reconciler, publisher, client);
   const auto at_once = [&](const char* method, const char* path,
-                           ApiResponse (ConfigRoutes::*make)(const Api::Arguments&) const) {
-    api.add(method, path, [routes, make](const Api::Arguments& call, const Respond& respond) {
+                           ApiResponse (ConfigRoutes::*make)(const Api::Arguments&) const,
+                           RouteRules rules = {}) {
+    const auto serve = [routes, make](const Api::Arguments& call, const Respond& respond) {
       respond(((*routes).*make)(call));
-    });
+    };
+    api.add(method, path, serve, rules);
+  };
+  const auto later = [&](const char* path, void (ConfigRoutes::*make)(const Api::Arguments&, Respond) const) {
+    const auto serve = [routes, make](const Api::Arguments& call, Respond respond) {
+      ((*routes).*make)(call, std::move(respond));
+    };
+    api.add("POST", path, serve, {Tagged::kDocument, false});
   };
   at_once("GET", "/v1/config/revisions", &ConfigRoutes::list);
   at_once("GET", "/v1/config/revisions/*", &ConfigRoutes::show);
-  at_once("GET", "/v1/config/diff", &ConfigRoutes::diff);
-  at_once("POST", "/v1/config/diff", &ConfigRoutes::preview);
-  api.add("POST", "/v1/config/rollback", [routes](const Api::Arguments& call, Respond respond) {
-    routes->roll_back(call, std::move(respond));
-  });
-  api.add("POST", "/v1/config/confirm", [routes](const Api::Arguments& call, Respond respond) {
-    routes->confirm(call, std::move(respond));
-  });
+  at_once("GET", "/v1/config/diff", &ConfigRoutes::compare);
+  at_once("POST", "/v1/config/diff", &ConfigRoutes::try_out, {Tagged::kNo, true});
+  later("/v1/config/rollback", &ConfigRoutes::roll_back);
+  later("/v1/config/confirm", &ConfigRoutes::confirm);
 }
 
 }  // namespace maglb

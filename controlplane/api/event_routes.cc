@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include "controlplane/api/objects.h"
 #include "controlplane/api/query.h"
 
 namespace maglb {
@@ -11,21 +10,12 @@ namespace {
 constexpr uint64_t kDefaultPage = 100;
 constexpr uint64_t kMaxPage = 10000;
 
-Json event_object(const Event& event) {
-  return {{"number", event.number},
-          {"at", std::chrono::duration<double>(event.time.time_since_epoch()).count()},
-          {"kind", to_string(event.kind)},
-          {"pool", event.pool.empty() ? Json(nullptr) : Json(event.pool)},
-          {"backend", event.backend.empty() ? Json(nullptr) : Json(event.backend)},
-          {"text", event.text}};
-}
-
 // With `after` the oldest of what follows, so that nothing is skipped on the way; else the newest.
 ApiResponse get_events(const Target& target, const EventLog& log) {
   const auto after = number_parameter(target, "after", 0, INT64_MAX);
   const auto limit = number_parameter(target, "limit", kDefaultPage, kMaxPage);
   if (!after || !limit) {
-    return error_response(Refusal{after ? limit.error() : after.error(), {}});
+    return error_response(after ? limit.error() : after.error());
   }
   const std::string pool = text_parameter(target, "pool");
   const std::string kind = text_parameter(target, "kind");
@@ -43,11 +33,19 @@ ApiResponse get_events(const Target& target, const EventLog& log) {
   for (size_t i = first; i < first + count; ++i) {
     list.push_back(event_object(events[i]));
   }
-  const Json answer = {{"events", std::move(list)}, {"last", log.next_number() - 1}};
-  return {200, "application/json", answer.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n"};
+  return json_response({{"events", std::move(list)}, {"last", log.next_number() - 1}});
 }
 
 }  // namespace
+
+Json event_object(const Event& event) {
+  return {{"number", event.number},
+          {"time", seconds_since_1970(event.time)},
+          {"kind", to_string(event.kind)},
+          {"pool", text_or_null(event.pool)},
+          {"backend", text_or_null(event.backend)},
+          {"text", event.text}};
+}
 
 void add_event_routes(Api& api, const EventLog& events) {
   api.add("GET", "/v1/events", [&events](const Api::Arguments& call, const Respond& respond) {

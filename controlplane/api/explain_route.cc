@@ -1,16 +1,12 @@
 #include "controlplane/api/explain_route.h"
 
+#include "controlplane/api/answer.h"
 #include "controlplane/api/flow_query.h"
-#include "controlplane/api/objects.h"
 
 namespace maglb {
 namespace {
 
 constexpr std::chrono::milliseconds kTimeout{2000};
-
-Json text_or_null(const std::string& text) {
-  return text.empty() ? Json(nullptr) : Json(text);
-}
 
 Json fate_object(const ipc::ExplainReply::Fate& fate) {
   return {{"verdict", fate.verdict()},
@@ -77,12 +73,12 @@ Json explain_object(const ipc::ExplainReply& reply) {
 
 ApiResponse answer(const Result<ipc::Envelope>& reply) {
   if (!reply) {
-    return error_response(Refusal{reply.error(), {}});
+    return error_response(reply.error());
   }
   if (const std::string& why = reply->explain_reply().error(); !why.empty()) {
     return error_response(400, "invalid", why);
   }
-  return {200, "application/json", explain_object(reply->explain_reply()).dump() + "\n"};
+  return json_response(explain_object(reply->explain_reply()));
 }
 
 }  // namespace
@@ -91,7 +87,7 @@ void add_explain_route(Api& api, DataplaneClient& client) {
   api.add("GET", "/v1/explain", [&client](const Api::Arguments& call, Respond respond) {
     const auto query = explain_query(call.target);
     if (!query) {
-      return respond(error_response(Refusal{query.error(), {}}));
+      return respond(error_response(query.error()));
     }
     ipc::Envelope envelope;
     to_message(*query, *envelope.mutable_explain());

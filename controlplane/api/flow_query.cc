@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
+
+#include "controlplane/api/query.h"
 
 namespace maglb {
 namespace {
@@ -29,24 +30,22 @@ Result<IpAddress> address_parameter(const Target& target, const char* name) {
 }
 
 Result<uint16_t> port_parameter(const Target& target, const char* name) {
-  const auto text = parameter(target, name);
-  if (!text) {
+  if (const auto text = parameter(target, name); !text) {
     return tl::unexpected(text.error());
   }
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), port);
-  if (error != std::errc() || end != text->data() + text->size()) {
-    return fail(ErrorKind::kInvalid, fmt::format("{}: expected a number in 0..65535", name));
+  const auto port = number_parameter(target, name, 0, UINT16_MAX);
+  if (!port) {
+    return tl::unexpected(port.error());
   }
-  return port;
+  return static_cast<uint16_t>(*port);
 }
 
 // "syn", "syn+ack", "fin+ack": as they stand in the header; none is ACK.
 Result<uint8_t> flags_parameter(const Target& target) {
   constexpr std::pair<std::string_view, uint8_t> kFlags[] = {
       {"fin", 1}, {"syn", 2}, {"rst", 4}, {"psh", 8}, {"ack", 16}};
-  const auto found = target.query.find("flags");
-  std::string_view rest = found == target.query.end() ? "ack" : std::string_view(found->second);
+  const std::string words = text_parameter(target, "flags", "ack");
+  std::string_view rest = words;
   uint8_t flags = 0;
   while (!rest.empty()) {
     const size_t plus = std::min(rest.find('+'), rest.size());
@@ -93,13 +92,14 @@ Result<ExplainQuery> explain_query(const Target& target) {
   ExplainQuery query;
   query.flow = *flow;
   const auto flags = flags_parameter(target);
-  const auto bytes = target.query.contains("bytes") ? port_parameter(target, "bytes") : uint16_t{0};
-  if (!flags || !bytes) {
-    return tl::unexpected(flags ? bytes.error() : flags.error());
+  const auto bytes = number_parameter(target, "bytes", 0, UINT16_MAX);
+  const auto may_fragment = number_parameter(target, "may_fragment", 0, 1);
+  if (!flags || !bytes || !may_fragment) {
+    return tl::unexpected(!flags ? flags.error() : !bytes ? bytes.error() : may_fragment.error());
   }
   query.tcp_flags = *flags;
-  query.bytes = *bytes;
-  query.may_fragment = target.query.contains("may_fragment");
+  query.bytes = static_cast<uint16_t>(*bytes);
+  query.may_fragment = *may_fragment == 1;
   return query;
 }
 

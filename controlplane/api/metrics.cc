@@ -3,11 +3,14 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <array>
 #include <deque>
 #include <initializer_list>
 #include <limits>
 #include <span>
 #include <utility>
+
+#include "lib/config/service/write.h"
 
 namespace maglb {
 namespace {
@@ -74,6 +77,19 @@ void add(MetricFamily& family, Labels labels, std::span<const double> bounds,
   family.metric.push_back(std::move(metric));
 }
 
+ProbeType next(ProbeType type) {
+  return static_cast<ProbeType>(static_cast<uint8_t>(type) + 1);
+}
+
+// In seconds.
+constexpr auto kProbeBounds = [] {
+  std::array<double, ProbeHistogram::kBounds.size()> bounds{};
+  for (size_t i = 0; i < bounds.size(); ++i) {
+    bounds[i] = std::chrono::duration<double>(ProbeHistogram::kBounds[i]).count();
+  }
+  return bounds;
+}();
+
 void add_control_plane(Page& page, const Sources& from) {
   using std::chrono::duration;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -110,12 +126,47 @@ void add_control_plane(Page& page, const Sources& from) {
       from.reconciler.transitions());
 }
 
-void add_probes(Page& page, const ProbeCounters& probes) {
-  MetricFamily& results = page.counter("maglb_probe_attempts_total", "Finished probe attempts by result.");
-  add(results, {{"result", "success"}}, probes.successes);
-  add(results, {{"result", "failure"}}, probes.failures);
-  add(results, {{"result", "skipped"}}, probes.skipped);
-  add(results, {{"result", "cancelled"}}, probes.cancelled);
+void add_probe_attempts(Page& page, const Reconciler& reconciler) {
+  MetricFamily& results =
+      page.counter("maglb_probe_attempts_total", "Finished probe attempts by type and result.");
+  for (auto type = ProbeType::kTcp; type <= ProbeType::kExec; type = next(type)) {
+    const ProbeTypeCounters counts = reconciler.probe_counters(type);
+    const auto result = [&](const char* name, uint64_t count) {
+      add(results, {{"type", std::string(to_string(type))}, {"result", name}}, count);
+    };
+    result("success", counts.successes);
+    result("failure", counts.failures);
+    result("skipped", counts.skipped);
+    result("cancelled", counts.cancelled);
+  }
+}
+
+// A series once there is something in it: most pools never see a failure.
+void add_probe_latency(Page& page, const Reconciler& reconciler) {
+  MetricFamily& family = page.histogram(
+      "maglb_probe_duration_seconds",
+      "How long the probes of a pool took; those that timed out are failures at their timeout.");
+  for (const PoolConfig& pool : reconciler.config().pools) {
+    const ProbeLatency* latency = reconciler.probe_latency(pool.name);
+    const auto result = [&](const char* name, const ProbeHistogram& histogram) {
+      if (histogram.count() > 0) {
+        add(family, {{"pool", pool.name}, {"result", name}}, kProbeBounds, histogram.buckets,
+            std::chrono::duration<double>(histogram.sum).count());
+      }
+    };
+    if (latency != nullptr) {
+      result("success", latency->success);
+      result("failure", latency->failure);
+    }
+  }
+}
+
+void add_probes(Page& page, const Reconciler& reconciler) {
+  const ProbeCounters probes = reconciler.probe_counters();
+  add_probe_attempts(page, reconciler);
+  add_probe_latency(page, reconciler);
+  add(page.gauge("maglb_probe_hold", "1 while all probes fail together and nothing is done about it."), {},
+      reconciler.holding() ? 1.0 : 0.0);
   add(page.gauge("maglb_probe_in_flight", "Probe attempts under way."), {}, probes.in_flight);
   add(page.gauge("maglb_probe_waiting", "Probe attempts that are due and wait for a descriptor."), {},
       probes.waiting);
@@ -145,12 +196,18 @@ void add_totals(Page& page, const Sources& from) {
 void add_pools(Page& page, const Sources& from) {
   MetricFamily& stale =
       page.gauge("maglb_pool_stale", "1 while every backend fails and the last table stays.");
+  MetricFamily& panic = page.gauge(
+      "maglb_pool_panic", "1 while fewer than min_healthy are healthy and all are treated as healthy.");
+  MetricFamily& fallback = page.gauge("maglb_pool_fallback_serving", "1 while the pool's fallback serves.");
   MetricFamily& state = page.gauge("maglb_backend_state", "1 for the state that a backend is in.");
   MetricFamily& healthy = page.gauge("maglb_backend_healthy", "1 unless the probe says the backend fails.");
   MetricFamily& weight = page.gauge("maglb_backend_weight", "The configured weight.");
   MetricFamily& slots = page.gauge("maglb_backend_slots", "Slots of the pool's table that name the backend.");
   for (const PoolConfig& pool : from.reconciler.config().pools) {
-    add(stale, {{"pool", pool.name}}, from.reconciler.table(pool.name).stale ? 1.0 : 0.0);
+    const PoolTable& table = from.reconciler.table(pool.name);
+    add(stale, {{"pool", pool.name}}, table.stale ? 1.0 : 0.0);
+    add(panic, {{"pool", pool.name}}, table.panic ? 1.0 : 0.0);
+    add(fallback, {{"pool", pool.name}}, table.on_fallback ? 1.0 : 0.0);
     for (const BackendConfig& backend : pool.backends) {
       const BackendStatus status = from.reconciler.status(pool, backend);
       const Labels labels = {{"pool", pool.name}, {"backend", backend.name}};
@@ -179,11 +236,16 @@ void add_traffic(Page& page, const ipc::Stats& stats) {
   MetricFamily& to_bytes =
       page.counter("maglb_backend_bytes_total", "IP bytes sent to a backend, as received.");
   MetricFamily& to_flows = page.counter("maglb_backend_new_flows_total", "Flows opened to a backend.");
+  MetricFamily& open = page.gauge("maglb_backend_flows", "Flows of a backend now.");
+  MetricFamily& refused = page.counter("maglb_backend_refused_total",
+                                       "Packets that opened a flow of a backend at its max_connections.");
   for (const ipc::BackendStats& backend : stats.backends()) {
     const Labels labels = {{"pool", backend.pool()}, {"backend", backend.name()}};
     add(to_packets, labels, backend.traffic().packets());
     add(to_bytes, labels, backend.traffic().bytes());
     add(to_flows, labels, backend.traffic().new_flows());
+    add(open, labels, backend.flows());
+    add(refused, labels, backend.refused());
   }
 }
 
@@ -256,7 +318,7 @@ void add_dataplane(Page& page, const ipc::Stats& stats) {
 std::string metrics_text(const Sources& from, const EventCounts& events) {
   Page page;
   add_control_plane(page, from);
-  add_probes(page, from.reconciler.probe_counters());
+  add_probes(page, from.reconciler);
   add_events(page, events);
   add_totals(page, from);
   add_pools(page, from);

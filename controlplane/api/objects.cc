@@ -323,8 +323,6 @@ Json status_object(const Sources& from) {
     backends[to_string(static_cast<BackendState>(i))] = all.by_state[i];
   }
   const StoredDocument& document = from.reconciler.document();
-  const auto applied_at =
-      std::chrono::duration_cast<std::chrono::milliseconds>(document.applied_at.time_since_epoch());
   return {{"version", MAGLB_VERSION},
           {"uptime_seconds",
            std::chrono::duration<double>(std::chrono::steady_clock::now() - from.started).count()},
@@ -334,7 +332,7 @@ Json status_object(const Sources& from) {
           {"config",
            {{"file", from.reconciler.config_file()},
             {"source", document.source == DocumentSource::kFile ? "file" : "runtime"},
-            {"applied_at", static_cast<double>(applied_at.count()) / 1000},
+            {"applied_at", seconds_since_1970(document.applied_at)},
             {"revision", document.revision}}},
           {"services", config.services.size()},
           {"pools", config.pools.size()},
@@ -416,8 +414,7 @@ namespace {
 // When the running revision goes back by itself, in seconds since 1970.
 Json confirm_by(const Reconciler& reconciler) {
   const auto& pending = reconciler.unconfirmed();
-  return pending ? Json(std::chrono::duration<double>(pending->deadline.time_since_epoch()).count())
-                 : Json(nullptr);
+  return pending ? Json(seconds_since_1970(pending->deadline)) : Json(nullptr);
 }
 
 }  // namespace
@@ -452,10 +449,6 @@ std::string next_backend(const Reconciler& reconciler, const ipc::FlowLookupRepl
   return usable ? reply.flow_backend() : reply.table_backend();
 }
 
-Json name_or_null(const std::string& name) {
-  return name.empty() ? Json(nullptr) : Json(name);
-}
-
 }  // namespace
 
 Json flow_lookup_object(const Reconciler& reconciler, const ipc::FlowLookupReply& reply) {
@@ -463,15 +456,15 @@ Json flow_lookup_object(const Reconciler& reconciler, const ipc::FlowLookupReply
   if (reply.flow_found()) {
     flow["worker"] = reply.worker();
     flow["state"] = reply.state();
-    flow["backend"] = name_or_null(reply.flow_backend());
+    flow["backend"] = text_or_null(reply.flow_backend());
     flow["idle_seconds"] = static_cast<double>(reply.idle_ms()) / 1000;
   }
   return {{"service", reply.service()},
           {"pool", reply.pool()},
           {"flow", std::move(flow)},
           {"slot", reply.slot()},
-          {"table_backend", name_or_null(reply.table_backend())},
-          {"backend", name_or_null(next_backend(reconciler, reply))}};
+          {"table_backend", text_or_null(reply.table_backend())},
+          {"backend", text_or_null(next_backend(reconciler, reply))}};
 }
 
 Json flow_summary_object(const ipc::FlowSummary& summary) {

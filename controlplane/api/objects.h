@@ -2,8 +2,8 @@
 #pragma once
 
 #include <chrono>
-#include <nlohmann/json.hpp>
 
+#include "controlplane/api/answer.h"
 #include "controlplane/desired/reconciler.h"
 #include "controlplane/publish/client.h"
 #include "controlplane/publish/publisher.h"
@@ -19,8 +19,6 @@ struct Sources {
   const ipc::Stats* stats;
   std::chrono::steady_clock::time_point started;
 };
-
-using Json = nlohmann::ordered_json;
 
 Json status_object(const Sources& from);
 Json services_object(const Sources& from);

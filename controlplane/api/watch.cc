@@ -4,15 +4,15 @@
 
 #include <bitset>
 #include <boost/asio/steady_timer.hpp>
-#include <charconv>
 #include <deque>
-#include <nlohmann/json.hpp>
 #include <optional>
+
+#include "controlplane/api/event_routes.h"
+#include "controlplane/api/query.h"
 
 namespace maglb {
 namespace {
 
-using Json = nlohmann::ordered_json;
 using Kinds = std::bitset<kEventKinds>;
 
 struct Wish {
@@ -20,21 +20,12 @@ struct Wish {
   std::optional<uint64_t> after;  // nothing: from now on
 };
 
-std::optional<EventKind> kind_of(std::string_view name) {
-  for (size_t i = 0; i < kEventKinds; ++i) {
-    if (to_string(static_cast<EventKind>(i)) == name) {
-      return static_cast<EventKind>(i);
-    }
-  }
-  return std::nullopt;
-}
-
 Result<Kinds> parse_kinds(std::string_view list) {
   Kinds kinds;
   while (!list.empty()) {
     const std::string_view name = list.substr(0, list.find(','));
     list.remove_prefix(std::min(name.size() + 1, list.size()));
-    const auto kind = kind_of(name);
+    const auto kind = event_kind(name);
     if (!kind) {
       return fail(ErrorKind::kInvalid, fmt::format("kinds: there is no kind of event '{}'", name));
     }
@@ -58,28 +49,17 @@ Result<Wish> parse_wish(const ApiRequest& request, const Target& target) {
   if (number.empty() && after == target.query.end()) {
     return wish;
   }
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), value);
-  if (error != std::errc() || end != number.data() + number.size()) {
+  wish.after = parse_number(number);
+  if (!wish.after) {
     return fail(ErrorKind::kInvalid, "Last-Event-ID: expected the number of an event");
   }
-  wish.after = value;
   return wish;
 }
 
 std::string frame(const Event& event) {
-  using std::chrono::milliseconds;
-  const auto since_1970 = std::chrono::duration_cast<milliseconds>(event.time.time_since_epoch());
-  const auto or_null = [](const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); };
-  const Json data = {{"number", event.number},
-                     {"time", static_cast<double>(since_1970.count()) / 1000},
-                     {"kind", to_string(event.kind)},
-                     {"pool", or_null(event.pool)},
-                     {"backend", or_null(event.backend)},
-                     {"text", event.text}};
   // A text may hold what a server sent: JSON escapes line ends, which would end a field.
   return fmt::format("id: {}\nevent: {}\ndata: {}\n\n", event.number, to_string(event.kind),
-                     data.dump(-1, ' ', false, Json::error_handler_t::replace));
+                     json_text(event_object(event)));
 }
 
 // The newest of `events` that fit, and how many there were before them.

@@ -1,22 +1,16 @@
-// What a document would change before it is applied. Pure.
+// What share of whose slots a document would move, before it is applied. Pure.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "lib/config/service/model.h"
-#include "lib/snapshot/build/compile.h"
+#include "lib/snapshot/build/churn.h"
 
 namespace maglb {
 
-struct PoolPreview {
-  std::string pool;
-  std::string change;  // "added", "removed", "changed"; pools that stay as they are are left out
-  double moved = 0;    // share of the slots whose backend is another: new flows there, and untracked packets
-};
-
-// By name. Both are compiled with the same health, which nothing here waits for.
-std::vector<PoolPreview> preview_pools(const ServiceConfig& from, const ServiceConfig& to,
-                                       const HealthOf& is_healthy);
+// Of the pools that are not the same in both, sorted by name. Both are compiled with the same health, which
+// nothing here waits for; pools that stay as they are cost nothing.
+std::vector<PoolChurn> preview(const ServiceConfig& from, const ServiceConfig& to,
+                               const HealthOf& is_healthy);
 
 }  // namespace maglb

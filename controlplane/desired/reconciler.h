@@ -142,6 +142,10 @@ class Reconciler {
   // REQUIRES: the backend is in config().
   BackendStatus status(const PoolConfig& pool, const BackendConfig& backend) const;
   ProbeCounters probe_counters() const { return prober_.counters(); }
+  // REQUIRES: type is not kNone.
+  ProbeTypeCounters probe_counters(ProbeType type) const { return prober_.counters(type); }
+  // Null when the pool is not probed. Valid until the next change.
+  const ProbeLatency* probe_latency(std::string_view pool) const { return prober_.latency(pool); }
   // Transitions of health by probes since the start.
   uint64_t transitions() const { return transitions_; }
   const BuildCounters& build_counters() const { return builds_; }

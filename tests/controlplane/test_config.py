@@ -102,8 +102,8 @@ def test_reload_by_signal_and_by_call(daemon):
     assert applied["changed"] is True and applied["source"] == "file"
     assert daemon.backend("web", "web1")["address"] == "10.0.1.11"
     again = daemon.call("POST", "/v1/config/reload")
-    assert again.pop("warning"), "there is no dataplane that could run it"
-    assert again == {"generation": applied["generation"], "changed": False, "source": "file"}
+    assert again["warning"], "there is no dataplane that could run it"
+    assert again == {**applied, "changed": False, "warning": again["warning"]}
 
 
 def test_a_bad_file_on_reload_is_logged_with_its_place_and_warned_of(daemon):

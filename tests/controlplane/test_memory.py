@@ -35,9 +35,14 @@ def test_every_change_is_a_revision_with_who_and_why(daemon):
     assert third["why"] == "maintenance (backend web1 of pool web: state up -> drain)"
     assert third["who"]["uid"] == os.geteuid() and third["who"]["pid"] == os.getpid() and third["running"]
     shown = daemon.get("/v1/config/revisions/2")
-    assert "weight: 50" in shown["document"] and "weight: 50" in shown["diff"]
-    assert daemon.get("/v1/config/diff?from=1&to=2")["diff"] == shown["diff"]
-    assert daemon.get("/v1/config/diff?from=file&to=1")["diff"] == ""
+    changes = [{"path": "pools.web.backends.web1.weight", "before": "100", "after": "50"}]
+    assert "weight: 50" in shown["document"] and shown["changes"] == changes
+    difference = daemon.get("/v1/config/diff?from=1&to=2")
+    assert difference["changes"] == changes
+    assert [pool["pool"] for pool in difference["pools"]] == ["web"] and 0.1 < difference["pools"][0]["share"] < 0.3
+    alike = daemon.get("/v1/config/diff?from=file&to=1")
+    assert alike == {"from": "file", "to": "1", "changes": [], "pools": []}
+    assert first["running"] is False and daemon.get("/v1/config/revisions/1")["changes"] is None
     assert len(daemon.get("/v1/config/revisions?limit=1&before=3")["revisions"]) == 1
     daemon.get("/v1/config/revisions/99", status=404)
     daemon.get("/v1/config/diff?from=x", status=400)
@@ -101,8 +106,11 @@ def test_a_dry_run_changes_nothing_and_tells_what_moves(daemon):
     daemon.start()
     document = PLAIN.replace("      - {name: web2, address: 10.0.1.12}\n", "")
     told = daemon.call("POST", "/v1/config/diff", document)
-    assert told["changed"] and "-      - {name: web2" in told["diff"]
-    assert [pool["pool"] for pool in told["pools"]] == ["web"] and 0.4 < told["pools"][0]["moved"] < 0.6
+    removed, = told["changes"]
+    assert removed["path"] == "pools.web.backends.web2" and "10.0.1.12" in removed["before"] and removed["after"] is None
+    web, = told["pools"]
+    assert web["pool"] == "web" and web["slots"] == 251 and 0.4 < web["share"] < 0.6
+    assert web["moved"] == round(web["share"] * 251)
     assert len(revisions(daemon)) == 1
     daemon.call("POST", "/v1/config/diff", "version: 1\npools: 3\n", status=400)
 

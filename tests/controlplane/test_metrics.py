@@ -17,12 +17,17 @@ ALERTS = yaml.safe_load((DOCS / "prometheus/alerts.yml").read_text("utf-8"))
 
 
 @pytest.fixture
-def text(daemon, peer):
-    """Of a daemon whose dataplane has counted something of everything."""
-    daemon.write(PLAIN)
+def text(daemon, peer, servers):
+    """Of a daemon whose probes have ended and whose dataplane has counted something of everything."""
+    probe = f"{{type: http, port: {servers[0].port}, path: /, interval: 100ms, timeout: 90ms}}"
+    document = PLAIN.replace("{type: none}", probe, 1)
+    for number, server in enumerate(servers[:2], start=1):
+        document = document.replace(f"10.0.1.1{number}", server.address)
+    daemon.write(document)
     peer.start()
     daemon.start()
     wait_for(lambda: b"maglb_backend_packets_total" in daemon.get("/metrics", raw=True), "the dataplane's counters")
+    wait_for(lambda: b"maglb_probe_duration_seconds_bucket" in daemon.get("/metrics", raw=True), "a probe")
     wait_for(lambda: b"maglb_publish_duration_seconds_count 1" in daemon.get("/metrics", raw=True), "a publish")
     return daemon.get("/metrics", raw=True).decode()
 
@@ -51,9 +56,12 @@ def test_says_what_operators_ask_for(text):
     for name in ("maglb_services", "maglb_pools", "maglb_backends", "maglb_worker_flows", "maglb_config_revision",
                  "maglb_worker_dropped_packets_total", "maglb_worker_busy_cycles_total", "maglb_worker_cycles_total",
                  "maglb_table_builds_total", "maglb_table_build_seconds_total", "maglb_pool_stale",
-                 "maglb_publish_duration_seconds_bucket", "maglb_publish_duration_seconds_sum"):
+                 "maglb_publish_duration_seconds_bucket", "maglb_publish_duration_seconds_sum", "maglb_pool_panic",
+                 "maglb_pool_fallback_serving", "maglb_probe_hold", "maglb_backend_flows", "maglb_backend_refused_total"):
         assert name in names, name
-    assert 'maglb_events_total{kind="health"} 0' in text and 'reason="too_big"' in text
+    assert re.search(r'maglb_probe_attempts_total\{type="http",result="success"\} [1-9]', text)
+    assert re.search(r'maglb_probe_duration_seconds_count\{pool="web",result="success"\} [1-9]', text)
+    assert 'maglb_events_total{kind="members"} 0' in text and 'reason="too_big"' in text
     assert "maglb_table_builds_total 2\n" in text and "maglb_pools 2\n" in text and "maglb_backends 3\n" in text
 
 

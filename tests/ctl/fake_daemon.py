@@ -72,6 +72,16 @@ FLOW_LOOKUP = {"service": "web", "pool": "web", "slot": 4711, "table_backend": "
 DOCUMENT = "version: 1\nseed: 7\n# K\u00f6ln\npools: {}\nservices: []\n"
 
 
+REVISIONS = [{"revision": 4, "at": 1790000000.0, "source": "runtime", "why": "two are not enough", "size": 7,
+              "running": True, "confirm_by": None,
+              "who": {"user": "root", "program": "maglbctl", "uid": 0, "gid": 0, "pid": 7}}]
+DIFFERENCE = {"from": "file", "to": "running",
+              "changes": [{"path": "pools.web.backends.web1.weight", "before": "100", "after": "50"}],
+              "pools": [{"pool": "web", "moved": 8192, "slots": 65536, "share": 0.125}]}
+EVENTS = [{"number": 7, "time": 1790000000.5, "kind": "health", "pool": "web", "backend": "web1",
+           "text": "unhealthy: http 500"}]
+
+
 def error(kind, message, **more):
     return {"error": {"kind": kind, "message": message, **more}}
 
@@ -97,6 +107,17 @@ ANSWERS = {
     ("PUT", "/v1/config"): (200, {"generation": 18, "changed": True, "source": "file", "warning": None}),
     ("POST", "/v1/config/check"): (200, {"valid": True, "services": 2, "pools": 2, "backends": 3}),
     ("POST", "/v1/config/reload"): (200, {"generation": 18, "changed": False, "source": "file", "warning": None}),
+    ("GET", "/v1/config/revisions?limit=50"): (200, {"revisions": REVISIONS}),
+    ("GET", "/v1/config/diff?from=file&to=running"): (200, DIFFERENCE),
+    ("GET", "/v1/config/diff?from=1&to=2"): (200, {"from": "1", "to": "2", "changes": [], "pools": []}),
+    ("POST", "/v1/config/diff"): (200, DIFFERENCE),
+    ("POST", "/v1/config/rollback"): (200, {"generation": 19, "changed": True, "revision": 5, "confirm_by": None,
+                                            "source": "runtime", "warning": None}),
+    ("POST", "/v1/config/confirm"): (200, {"generation": 18, "changed": False, "revision": 4, "confirm_by": None,
+                                           "source": "runtime", "warning": None}),
+    ("GET", "/v1/events?limit=100&pool=web&kind=health"): (200, {"events": EVENTS, "last": 7}),
+    ("PATCH", "/v1/pools/web/backends/web1?reason=worn"): (200, changed(BACKENDS[0], state="drain", effective="drain")),
+    ("DELETE", "/v1/pools/web/backends/web1?reason=a%26b"): (200, {}),
     ("GET", LOOKUP_PATH): (200, FLOW_LOOKUP),
     ("GET", "/v1/flows/summary"): (200, FLOW_SUMMARY),
     ("GET", "/v1/stats"): (200, STATS),

@@ -26,6 +26,13 @@ COMMANDS = [
                                        "no_service  7", "too_big     3"]),
     ("stats --workers --ports", [("GET", "/v1/stats")], ["WORKER  CORE", "25.0 %", "net_af_xdp0,iface=lb0"]),
     ("config reload", [("POST", "/v1/config/reload")], ["nothing changed, generation 18 runs"]),
+    ("config history", [("GET", "/v1/config/revisions?limit=50")], ["root (maglbctl)", "runs", "two are not enough"]),
+    ("config diff", [("GET", "/v1/config/diff?from=file&to=running")],
+     ["from file to running:", "~ pools.web.backends.web1.weight: 100 -> 50", "pool web: 12.5 % of its slots move"]),
+    ("config diff 1 2", [("GET", "/v1/config/diff?from=1&to=2")], ["from 1 to 2: alike"]),
+    ("config confirm", [("POST", "/v1/config/confirm")], ["confirmed: revision 4 stays"]),
+    ("event list --kind health --pool web", [("GET", "/v1/events?limit=100&pool=web&kind=health")],
+     ["health     web/web1: unhealthy: http 500"]),
 ]
 
 CHANGES = [
@@ -43,6 +50,12 @@ CHANGES = [
      {"name": "web3", "address": "10.0.1.13", "weight": 50, "state": "up"},
      "web/web3: added, address 10.0.1.13, weight 50, state up\n"),
     ("backend remove web/web1", "DELETE", "/v1/pools/web/backends/web1", None, "web/web1: removed\n"),
+    ("backend remove web/web1 --reason a&b", "DELETE", "/v1/pools/web/backends/web1?reason=a%26b", None,
+     "web/web1: removed\n"),
+    ("backend drain web/web1 --reason worn", "PATCH", "/v1/pools/web/backends/web1?reason=worn", {"state": "drain"},
+     "web/web1: state up -> drain\n"),
+    ("config rollback 3", "POST", "/v1/config/rollback", {"revision": 3, "reason": ""},
+     "rollback: applied, generation 19 runs\n"),
     ("backend remove web web1", "DELETE", "/v1/pools/web/backends/web1", None, "web/web1: removed\n"),
 ]
 
@@ -213,3 +226,18 @@ def test_text_of_the_daemon_cannot_steer_a_terminal(tool, daemon):
         _, seen = run_on_a_terminal(tool, *command, env={"NO_COLOR": "1"})
         for character in "\x1b\x07\u009b\u202e":
             assert character not in seen, command
+
+
+def test_a_dry_run_tells_and_does_not_apply(tool, daemon):
+    done = tool("config", "apply", "--dry-run", "-", stdin=fake_daemon.DOCUMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "~ pools.web.backends.web1.weight: 100 -> 50\npool web: 12.5 % of its slots move (8,192 of 65,536)\n" in done.stdout
+    assert [request[:2] for request in daemon.requests] == [("POST", "/v1/config/diff")]
+
+
+def test_a_change_on_probation_says_so_to_the_daemon(tool, daemon):
+    path = "/v1/config?reason=two%20more&confirm_within=5m"
+    daemon.answers[("PUT", path)] = daemon.answers[("PUT", "/v1/config")]
+    done = tool("config", "apply", "-", "--reason", "two more", "--confirm-within", "5m", stdin=fake_daemon.DOCUMENT)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [request[:2] for request in daemon.requests] == [("PUT", path)]

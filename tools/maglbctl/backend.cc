@@ -2,6 +2,7 @@
 
 #include "lib/config/service/model.h"
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/query.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
@@ -29,12 +30,13 @@ void expect_no_more(const std::vector<std::string>& words) {
 
 // The backend is asked for before it is changed, so that the line that is printed can say from what.
 Outcome<std::string> change(const Session& session, const BackendName& backend, const char* field,
-                            const Json& value) {
+                            const Json& value, const std::string& reason) {
   const auto before = session.client.get(path_of(backend));
   if (!before) {
     return tl::unexpected(before.error());
   }
-  const auto after = session.client.change("PATCH", path_of(backend), Json{{field, value}});
+  const auto after = session.client.change("PATCH", with_query(path_of(backend), {{"reason", reason}}),
+                                           Json{{field, value}});
   return shown(session, after,
                [&](const Json& answer) { return render_backend_change(*before, answer, field); });
 }
@@ -91,7 +93,8 @@ void add_add(CLI::App& noun, Action& chosen) {
   add.add_option("--state", given->state, "up, drain or down [up]")
       ->check(CLI::IsMember({"up", "drain", "down"}))
       ->option_text("STATE");
-  add.callback([&chosen, given] {
+  const auto reason = add_reason(add);
+  add.callback([&chosen, given, reason] {
     const BackendName backend = take_backend_name(given->words);
     if (given->words.empty()) {
       throw CLI::ValidationError("the address of the backend is missing");
@@ -110,8 +113,9 @@ void add_add(CLI::App& noun, Action& chosen) {
     if (!given->state.empty()) {
       body["state"] = given->state;
     }
-    chosen = [backend, body](const Session& session) {
-      const std::string path = fmt::format("/v1/pools/{}/backends", backend.pool);
+    chosen = [backend, body, reason](const Session& session) {
+      const std::string path =
+          with_query(fmt::format("/v1/pools/{}/backends", backend.pool), {{"reason", *reason}});
       return shown(session, session.client.change("POST", path, body),
                    [](const Json& answer) { return render_backend_added(answer); });
     };
@@ -125,11 +129,13 @@ void add_remove(CLI::App& noun, Action& chosen) {
                                .examples = {"backend remove web/web3", "backend remove web web3"}});
   auto words = std::make_shared<std::vector<std::string>>();
   remove.add_option("BACKEND", *words)->required()->expected(1, kNameWords);
-  remove.callback([&chosen, words] {
+  const auto reason = add_reason(remove);
+  remove.callback([&chosen, words, reason] {
     const BackendName backend = take_backend_name(*words);
     expect_no_more(*words);
-    chosen = [backend](const Session& session) {
-      return shown(session, session.client.change("DELETE", path_of(backend), Json()), [&](const Json&) {
+    chosen = [backend, reason](const Session& session) {
+      const std::string path = with_query(path_of(backend), {{"reason", *reason}});
+      return shown(session, session.client.change("DELETE", path, Json()), [&](const Json&) {
         return Rendered(fmt::format("{}/{}: removed\n", backend.pool, backend.name));
       });
     };
@@ -144,7 +150,8 @@ void add_weight(CLI::App& noun, Action& chosen) {
                 .examples = {"backend weight web/web1 50", "backend weight web web1 50"}});
   auto words = std::make_shared<std::vector<std::string>>();
   weight.add_option("BACKEND", *words)->required()->expected(2, kNameWords + 1);
-  weight.callback([&chosen, words] {
+  const auto reason = add_reason(weight);
+  weight.callback([&chosen, words, reason] {
     const BackendName backend = take_backend_name(*words);
     if (words->empty()) {
       throw CLI::ValidationError("the new weight is missing");
@@ -152,7 +159,9 @@ void add_weight(CLI::App& noun, Action& chosen) {
     const uint32_t wanted = parse_weight(words->front());
     words->erase(words->begin());
     expect_no_more(*words);
-    chosen = [backend, wanted](const Session& session) { return change(session, backend, "weight", wanted); };
+    chosen = [backend, wanted, reason](const Session& session) {
+      return change(session, backend, "weight", wanted, *reason);
+    };
   });
 }
 
@@ -164,10 +173,13 @@ void add_state(CLI::App& noun, Action& chosen, const std::string& state, const s
        .examples = {fmt::format("backend {} web/web1", state), fmt::format("backend {} web web1", state)}});
   auto words = std::make_shared<std::vector<std::string>>();
   verb.add_option("BACKEND", *words)->required()->expected(1, kNameWords);
-  verb.callback([&chosen, words, state] {
+  const auto reason = add_reason(verb);
+  verb.callback([&chosen, words, state, reason] {
     const BackendName backend = take_backend_name(*words);
     expect_no_more(*words);
-    chosen = [backend, state](const Session& session) { return change(session, backend, "state", state); };
+    chosen = [backend, state, reason](const Session& session) {
+      return change(session, backend, "state", state, *reason);
+    };
   });
 }
 

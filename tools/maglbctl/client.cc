@@ -21,6 +21,7 @@ struct Client::Request {
   std::string_view body = {};
   const char* content_type = nullptr;  // null: no body
   std::string if_match = {};           // an entity tag; empty: whatever is there
+  Take take = {};                      // empty: the body is an answer's
 
   bool changes() const { return method != "GET"; }
 };
@@ -31,6 +32,8 @@ struct Client::Answer {
   std::string etag;
   std::size_t header_bytes = 0;
   bool too_large = false;
+  const Take* take = nullptr;
+  CURL* handle = nullptr;
 };
 
 struct Client::Curl {
@@ -42,11 +45,20 @@ struct Client::Curl {
 
 namespace {
 
+constexpr long kStreams = 200;
+// Between two heartbeats of a stream there are 15 s (docs/api.md).
+constexpr long kLongestSilenceSeconds = 60;
+
 using HeaderList = std::unique_ptr<curl_slist, decltype(&curl_slist_free_all)>;
 
 template <typename Answer>
 std::size_t take_body(char* data, std::size_t, std::size_t size, void* to) {
   auto& answer = *static_cast<Answer*>(to);
+  long status = 0;
+  curl_easy_getinfo(answer.handle, CURLINFO_RESPONSE_CODE, &status);
+  if (answer.take != nullptr && status == kStreams) {
+    return (*answer.take)({data, size}) ? size : 0;
+  }
   if (answer.body.size() + size > Client::kMaxAnswer) {
     answer.too_large = true;
     return 0;
@@ -84,17 +96,6 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* to) {
   return size;
 }
 
-// Null when the text is no JSON object, or one nested deeper than anything of the API.
-nlohmann::json parse_object(const std::string& text) {
-  bool too_deep = false;
-  const auto bound_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-    too_deep = too_deep || depth > Client::kMaxDepth;
-    return !too_deep;
-  };
-  nlohmann::json json = nlohmann::json::parse(text, bound_depth, false);
-  return json.is_object() && !too_deep ? json : nlohmann::json();
-}
-
 std::string how_to_start(const std::string& socket_path) {
   const std::string path = escaped(socket_path);
   return fmt::format(
@@ -105,6 +106,16 @@ std::string how_to_start(const std::string& socket_path) {
 }
 
 }  // namespace
+
+nlohmann::json parse_object(const std::string& text) {
+  bool too_deep = false;
+  const auto bound_depth = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
+    too_deep = too_deep || depth > Client::kMaxDepth;
+    return !too_deep;
+  };
+  nlohmann::json json = nlohmann::json::parse(text, bound_depth, false);
+  return json.is_object() && !too_deep ? json : nlohmann::json();
+}
 
 Client::Client(std::string socket_path, std::chrono::milliseconds timeout)
     : socket_path_(std::move(socket_path)), timeout_(timeout), curl_(std::make_unique<Curl>()) {
@@ -135,6 +146,14 @@ Outcome<Client::Answer> Client::perform(const Request& request) {
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &take_header<Answer>);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answer);
+  answer.handle = curl;
+  if (request.take) {
+    answer.take = &request.take;
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(timeout_.count()));
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kLongestSilenceSeconds);
+  }
   // "Expect:" without a value: a large body does not wait a second for a 100 Continue.
   const HeaderList headers(curl_slist_append(nullptr, "Expect:"), &curl_slist_free_all);
   if (!request.if_match.empty()) {
@@ -237,6 +256,20 @@ Outcome<std::string> Client::get_text(const std::string& path) {
   return std::move(answer->body);
 }
 
+Outcome<void> Client::stream(const std::string& path, Take take) {
+  Request request;
+  request.path = path;
+  request.take = std::move(take);
+  const auto answer = perform(request);
+  if (!answer) {
+    return tl::unexpected(answer.error());
+  }
+  if (answer->status != kStreams) {
+    return tl::unexpected(api_failure(answer->status, parse_object(answer->body)));
+  }
+  return {};
+}
+
 Outcome<nlohmann::json> Client::change(const std::string& method, const std::string& path,
                                        const nlohmann::json& body) {
   const std::string text = body.is_null() ? "" : body.dump();
@@ -245,7 +278,7 @@ Outcome<nlohmann::json> Client::change(const std::string& method, const std::str
   request.path = path;
   request.body = text;
   request.content_type = body.is_null() ? nullptr : "application/json";
-  request.if_match = path == curl_->read_path ? curl_->read_tag : "";
+  request.if_match = path.substr(0, path.find('?')) == curl_->read_path ? curl_->read_tag : "";
   return perform_json(request);
 }
 

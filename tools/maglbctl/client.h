@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,6 +15,9 @@
 #include "tools/maglbctl/outcome.h"
 
 namespace maglb::ctl {
+
+// Null when the text is no JSON object, or one nested deeper than anything of the API.
+nlohmann::json parse_object(const std::string& text);
 
 class Client {
  public:
@@ -35,6 +39,11 @@ class Client {
                                  const nlohmann::json& body);
   Outcome<nlohmann::json> send_document(const std::string& method, const std::string& path,
                                         std::string_view yaml);
+
+  // A body that goes on: `take` gets each piece as it comes, until the peer ends it. Silence of a minute is a
+  // failure, and so is a piece for which `take` says no.
+  using Take = std::function<bool(std::string_view piece)>;
+  Outcome<void> stream(const std::string& path, Take take);
 
  private:
   struct Request;

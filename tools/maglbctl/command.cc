@@ -55,6 +55,12 @@ CLI::App& add_verb(CLI::App& parent, const std::string& name, const Help& help) 
   return verb;
 }
 
+std::shared_ptr<std::string> add_reason(CLI::App& verb) {
+  auto reason = std::make_shared<std::string>();
+  verb.add_option("--reason", *reason, "For the history: maglbctl config history")->option_text("TEXT");
+  return reason;
+}
+
 BackendName take_backend_name(std::vector<std::string>& words) {
   BackendName out;
   const std::size_t slash = words.empty() ? std::string::npos : words[0].find('/');

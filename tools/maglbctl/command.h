@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -45,6 +46,9 @@ struct Help {
   std::vector<std::string> examples;  // without "maglbctl "
 };
 CLI::App& add_verb(CLI::App& parent, const std::string& name, const Help& help);
+
+// --reason TEXT, of every verb that changes something.
+std::shared_ptr<std::string> add_reason(CLI::App& verb);
 
 // Refuse on the command line what cannot be the name of anything, an address or a port.
 extern const CLI::Validator kName;

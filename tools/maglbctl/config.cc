@@ -6,6 +6,7 @@
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/document.h"
 #include "tools/maglbctl/history.h"
+#include "tools/maglbctl/query.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
@@ -78,8 +79,9 @@ std::string daemons_file(const Session& session) {
   return file == "-" ? "the daemon's file" : file;
 }
 
-Outcome<std::string> reload(const Session& session) {
-  const auto answer = session.client.change("POST", "/v1/config/reload", Json());
+Outcome<std::string> reload(const Session& session, const std::string& reason) {
+  const auto answer =
+      session.client.change("POST", with_query("/v1/config/reload", {{"reason", reason}}), Json());
   if (!answer && answer.error().code == ExitCode::kInvalidConfig) {
     return tl::unexpected(refused(answer.error(), daemons_file(session), kStays));
   }
@@ -88,7 +90,7 @@ Outcome<std::string> reload(const Session& session) {
 
 struct ApplyArguments {
   std::string file;
-  std::string reason;
+  std::shared_ptr<std::string> reason;
   std::string confirm_within;
   bool dry_run = false;
 };
@@ -98,17 +100,15 @@ Outcome<std::string> apply_file(const Session& session, const ApplyArguments& gi
   if (!document) {
     return tl::unexpected(document.error());
   }
-  const std::string query =
-      fmt::format("?reason={}{}{}", url_escaped(given.reason),
-                  given.confirm_within.empty() ? "" : "&confirm_within=", url_escaped(given.confirm_within));
-  const auto answer = given.dry_run
-                          ? session.client.send_document("POST", "/v1/config/diff", document->text)
-                          : session.client.send_document("PUT", "/v1/config" + query, document->text);
+  const std::string apply =
+      with_query("/v1/config", {{"reason", *given.reason}, {"confirm_within", given.confirm_within}});
+  const auto answer = given.dry_run ? session.client.send_document("POST", "/v1/config/diff", document->text)
+                                    : session.client.send_document("PUT", apply, document->text);
   if (!answer) {
     return tl::unexpected(refused(answer.error(), document->name, kStays));
   }
   return shown(session, answer, [&](const Json& applied) {
-    return given.dry_run ? render_preview(applied, session.colour) : render_applied(document->name, applied);
+    return given.dry_run ? render_changes(applied, session.colour) : render_applied(document->name, applied);
   });
 }
 
@@ -176,7 +176,7 @@ void add_apply(CLI::App& noun, Action& chosen) {
        .examples = {"config apply maglb.yaml", "config show | sed s/web1/web9/ | maglbctl config apply -"}});
   auto given = std::make_shared<ApplyArguments>();
   verb.add_option("FILE", given->file)->required();
-  verb.add_option("--reason", given->reason, "For the history")->option_text("TEXT");
+  given->reason = add_reason(verb);
   verb.add_option("--confirm-within", given->confirm_within,
                   "Goes back by itself unless 'config confirm' comes in time: 1s to 24h, as 5m")
       ->option_text("TIME");
@@ -200,9 +200,14 @@ void add_show(CLI::App& noun, Action& chosen) {
   });
 }
 
-void add_plain_verb(CLI::App& noun, Action& chosen, const std::string& name, const Help& help,
-                    Outcome<std::string> (*run)(const Session&)) {
-  add_verb(noun, name, help).callback([&chosen, run] { chosen = run; });
+void add_reload(CLI::App& noun, Action& chosen) {
+  CLI::App& verb = add_verb(noun, "reload",
+                            {.description = "Lets the control plane read its own file again, as SIGHUP does",
+                             .arguments = "",
+                             .examples = {"config reload", "config reload --reason \"more servers\""}});
+  auto reason = add_reason(verb);
+  verb.callback(
+      [&chosen, reason] { chosen = [reason](const Session& session) { return reload(session, *reason); }; });
 }
 
 }  // namespace
@@ -213,11 +218,7 @@ void add_config(CLI::App& root, Action& chosen) {
   add_history_verbs(noun, chosen);
   add_apply(noun, chosen);
   add_show(noun, chosen);
-  add_plain_verb(noun, chosen, "reload",
-                 {.description = "Lets the control plane read its own file again, as SIGHUP does",
-                  .arguments = "",
-                  .examples = {"config reload"}},
-                 reload);
+  add_reload(noun, chosen);
 }
 
 }  // namespace maglb::ctl

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "tools/maglbctl/query.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
@@ -26,18 +27,19 @@ void add_list(CLI::App& noun, Action& chosen) {
 }
 
 void add_diff(CLI::App& noun, Action& chosen) {
-  CLI::App& verb = add_verb(noun, "diff",
-                            {.description = "What changed between two documents: revisions, running or file",
-                             .arguments = "[FROM [TO]]",
-                             .examples = {"config diff", "config diff 12", "config diff 12 14"}});
+  CLI::App& verb = add_verb(
+      noun, "diff",
+      {.description = "What is otherwise in another document (a revision, running, file), and what moves",
+       .arguments = "[FROM [TO]]",
+       .examples = {"config diff", "config diff 12", "config diff 12 14"}});
   auto words = std::make_shared<std::vector<std::string>>();
   verb.add_option("DOCUMENTS", *words)->expected(0, 2);
   verb.callback([&chosen, words] {
     chosen = [words](const Session& session) {
-      const std::string from = words->empty() ? "file" : url_escaped(words->front());
-      const std::string to = words->size() < 2 ? "running" : url_escaped(words->back());
-      return shown(session, session.client.get(fmt::format("/v1/config/diff?from={}&to={}", from, to)),
-                   [&](const Json& answer) { return render_diff(answer, session.colour); });
+      const std::string from = words->empty() ? "file" : words->front();
+      const std::string to = words->size() < 2 ? "running" : words->back();
+      return shown(session, session.client.get(with_query("/v1/config/diff", {{"from", from}, {"to", to}})),
+                   [&](const Json& answer) { return render_changes(answer, session.colour); });
     };
   });
 }
@@ -45,7 +47,7 @@ void add_diff(CLI::App& noun, Action& chosen) {
 void add_rollback(CLI::App& noun, Action& chosen) {
   struct Arguments {
     uint64_t revision = 0;
-    std::string reason;
+    std::shared_ptr<std::string> reason;
   };
   CLI::App& verb =
       add_verb(noun, "rollback",
@@ -54,10 +56,10 @@ void add_rollback(CLI::App& noun, Action& chosen) {
                 .examples = {"config rollback 12", "config rollback 12 --reason \"web5 was wrong\""}});
   auto given = std::make_shared<Arguments>();
   verb.add_option("N", given->revision)->required();
-  verb.add_option("--reason", given->reason, "For the history")->option_text("TEXT");
+  given->reason = add_reason(verb);
   verb.callback([&chosen, given] {
     chosen = [given](const Session& session) {
-      const Json wish = {{"revision", given->revision}, {"reason", given->reason}};
+      const Json wish = {{"revision", given->revision}, {"reason", *given->reason}};
       return shown(session, session.client.change("POST", "/v1/config/rollback", wish),
                    [](const Json& applied) { return render_applied("rollback", applied); });
     };
@@ -80,18 +82,6 @@ void add_confirm(CLI::App& noun, Action& chosen) {
 }
 
 }  // namespace
-
-std::string url_escaped(std::string_view text) {
-  constexpr std::string_view kPlain = "-._~";
-  std::string out;
-  for (const char c : text) {
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    out += letter || kPlain.find(c) != std::string_view::npos
-               ? std::string(1, c)
-               : fmt::format("%{:02X}", static_cast<uint8_t>(c));
-  }
-  return out;
-}
 
 void add_history_verbs(CLI::App& noun, Action& chosen) {
   add_list(noun, chosen);

@@ -7,7 +7,4 @@ namespace maglb::ctl {
 
 void add_history_verbs(CLI::App& noun, Action& chosen);
 
-// For a query: everything but letters, digits and -._~ as %XX.
-std::string url_escaped(std::string_view text);
-
 }  // namespace maglb::ctl

@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <ctime>
+#include <optional>
 
+#include "lib/config/service/diff.h"
 #include "tools/maglbctl/render/human.h"
 #include "tools/maglbctl/render/render.h"
 
@@ -25,19 +27,22 @@ std::string person(const Json& revision) {
                                            : fmt::format("{} ({})", text(who, "user"), program);
 }
 
-Tone tone_of(std::string_view line) {
-  return line.starts_with('+') ? Tone::kGood : line.starts_with('-') ? Tone::kBad : Tone::kPlain;
+std::optional<std::string> value(const Json& object, std::string_view name) {
+  const Json& found = member(object, name);
+  return found.is_string() ? std::optional(found.get<std::string>()) : std::nullopt;
 }
 
-std::string coloured(std::string_view diff, bool colour) {
-  std::string out;
-  while (!diff.empty()) {
-    const std::size_t end = std::min(diff.find('\n'), diff.size());
-    const std::string_view line = diff.substr(0, end);
-    out += painted(escaped(line), tone_of(line), colour) + "\n";
-    diff.remove_prefix(std::min(end + 1, diff.size()));
-  }
-  return out;
+// "+ services.dns: ...", in the tone of its sign.
+std::string change_line(const Json& object, bool colour) {
+  const ConfigChange change{value(object, "path").value_or("-"), value(object, "before"),
+                            value(object, "after")};
+  const Tone tone = !change.before ? Tone::kGood : !change.after ? Tone::kBad : Tone::kPlain;
+  return painted(escaped(describe(change)), tone, colour) + "\n";
+}
+
+std::string churn_line(const Json& pool) {
+  return fmt::format("pool {}: {} of its slots move ({} of {})\n", text(pool, "pool"), share(pool, "share"),
+                     exact(pool, "moved"), exact(pool, "slots"));
 }
 
 }  // namespace
@@ -60,28 +65,21 @@ Rendered render_revisions(const Json& answer, bool colour) {
   return table.to_string(colour);
 }
 
-Rendered render_diff(const Json& answer, bool colour) {
-  const Json& diff = member(answer, "diff");
-  if (!diff.is_string()) {
-    return tl::unexpected(Error{ErrorKind::kInvalid, "the answer has no diff"});
-  }
-  std::string out = fmt::format("--- {}\n+++ {}\n", text(answer, "from"), text(answer, "to"));
-  const std::string& lines = diff.get_ref<const std::string&>();
-  return lines.empty() ? out + "(alike)\n" : out + coloured(lines, colour);
-}
-
-Rendered render_preview(const Json& answer, bool colour) {
+Rendered render_changes(const Json& answer, bool colour) {
+  const auto changes = objects(answer, "changes");
   const auto pools = objects(answer, "pools");
-  if (!pools) {
-    return tl::unexpected(pools.error());
+  if (!changes || !pools) {
+    return tl::unexpected(changes ? pools.error() : changes.error());
   }
-  return render_diff(answer, colour).map([&](std::string out) {
-    for (const Json* pool : *pools) {
-      out += fmt::format("pool {}: {}, {} of its slots move\n", text(*pool, "pool"), text(*pool, "change"),
-                         share(*pool, "moved"));
-    }
-    return out;
-  });
+  std::string out = fmt::format("from {} to {}:{}\n", text(answer, "from"), text(answer, "to"),
+                                changes->empty() ? " alike" : "");
+  for (const Json* change : *changes) {
+    out += change_line(*change, colour);
+  }
+  for (const Json* pool : *pools) {
+    out += churn_line(*pool);
+  }
+  return out;
 }
 
 Rendered render_event_lines(const Json& answer, bool colour) {
@@ -97,7 +95,7 @@ Rendered render_event_lines(const Json& answer, bool colour) {
         pool == "-" ? ""
                     : fmt::format("{}{}{}: ", pool, backend == "-" ? "" : "/", backend == "-" ? "" : backend);
     const bool bad = text(*event, "text").starts_with("unhealthy");
-    out += fmt::format("{}  {:<9}  {}\n", moment(*event, "at"), text(*event, "kind"),
+    out += fmt::format("{}  {:<9}  {}\n", moment(*event, "time"), text(*event, "kind"),
                        painted(about + text(*event, "text"), bad ? Tone::kBad : Tone::kPlain, colour));
   }
   return out;

@@ -50,9 +50,8 @@ Rendered render_check(std::string_view file, const Json& valid);
 Rendered render_applied(std::string_view what, const Json& applied);
 
 Rendered render_revisions(const Json& answer, bool colour);
-Rendered render_diff(const Json& answer, bool colour);
-// What a document would change: the lines, and the share of slots that moves.
-Rendered render_preview(const Json& answer, bool colour);
+// What another document has otherwise, a line each, and the share of each pool's slots that it moves.
+Rendered render_changes(const Json& answer, bool colour);
 // A line for each event; no heading, so that what follows can be added.
 Rendered render_event_lines(const Json& answer, bool colour);
 // An object a line.
