@@ -5,6 +5,7 @@
 #include "lib/base/name.h"
 #include "lib/net/address.h"
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/render/yaml.h"
 
 namespace maglb::ctl {
 namespace {
@@ -53,6 +54,19 @@ CLI::App& add_verb(CLI::App& parent, const std::string& name, const Help& help) 
   }
   verb.footer(footer + "\n--socket, --output and --timeout are taken here too: see maglbctl --help.");
   return verb;
+}
+
+std::optional<std::string> as_data(const Session& session, const Json& answer) {
+  switch (session.output) {
+    case Output::kJson:
+      return render_json(answer);
+    case Output::kYaml:
+      return render_yaml(answer);
+    case Output::kTable:
+    case Output::kWide:
+      break;
+  }
+  return std::nullopt;
 }
 
 BackendName take_backend_name(std::vector<std::string>& words) {
