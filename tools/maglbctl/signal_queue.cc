@@ -19,6 +19,9 @@ SignalQueue::SignalQueue(std::initializer_list<int> signals) {
 }
 
 SignalQueue::~SignalQueue() {
+  // One that waits has had its effect: unblocked it would end the program.
+  while (take() != 0) {
+  }
   close(fd_);
   sigprocmask(SIG_SETMASK, &before_, nullptr);
 }

@@ -7,7 +7,8 @@
 
 namespace maglb::ctl {
 
-// While it lives the signals are blocked and can be read from fd(). One thread.
+// While it lives the signals are blocked and can be read from fd(); those that nobody took are forgotten
+// with it. One thread.
 class SignalQueue {
  public:
   explicit SignalQueue(std::initializer_list<int> signals);
