@@ -60,6 +60,23 @@ Result<ServiceConfig> with_backend_removed(ServiceConfig config, std::string_vie
   return config;
 }
 
+std::string describe_patch(const ServiceConfig& config, std::string_view pool, std::string_view backend,
+                           const BackendPatch& patch) {
+  constexpr std::string_view kStates[] = {"up", "drain", "down"};
+  const auto word = [&](AdminState state) { return kStates[static_cast<size_t>(state)]; };
+  const PoolConfig* in = find_pool(config, pool);
+  const BackendConfig* before = in == nullptr ? nullptr : find_backend(*in, backend);
+  std::string text = fmt::format("backend {} of pool {}:", backend, pool);
+  if (before != nullptr && patch.weight) {
+    text += fmt::format(" weight {} -> {}", before->weight, *patch.weight);
+  }
+  if (before != nullptr && patch.state) {
+    text +=
+        fmt::format("{} state {} -> {}", patch.weight ? "," : "", word(before->state), word(*patch.state));
+  }
+  return text;
+}
+
 Result<ServiceConfig> with_backend_patched(ServiceConfig config, std::string_view pool,
                                            std::string_view backend, const BackendPatch& patch) {
   PoolConfig* in = find_pool(config, pool);

@@ -106,6 +106,9 @@ ANSWERS = {
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def answer_of(self, path, otherwise):
+        return self.server.answers.get((self.command, path), otherwise)
+
     def answer(self):
         size = int(self.headers.get("Content-Length") or 0)
         request = (self.command, self.path, self.rfile.read(size), self.headers.get("Content-Type"))
@@ -116,7 +119,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             body = sequence.pop(0) if len(sequence) > 1 else sequence[0]
             self.server.answers[(self.command, self.path)] = (200, body)
         missing = (404, error("not_found", f"there is no {self.path}"))
-        status, body = self.server.answers.get((self.command, self.path), missing)
+        status, body = self.answer_of(self.path, self.answer_of(self.path.split("?")[0], missing))
         is_text = isinstance(body, str)
         payload = (body if is_text else json.dumps(body)).encode()
         self.send_response(status)

@@ -6,8 +6,10 @@ import pytest
 
 from conftest import PATIENCE_SECONDS
 
+ROOT = {"status", "service", "pool", "backend", "flow", "explain", "stats", "config", "event", "top", "completion"}
+
 CANDIDATES = [
-    ([""], {"status", "service", "pool", "backend", "flow", "stats", "config", "top", "completion"}),
+    ([""], ROOT),
     (["ba"], {"backend"}),
     (["backend", "dr"], {"drain"}),
     (["backend", "drain", ""], {"web/web1", "web/web2", "dns/ns1"}),
@@ -29,7 +31,7 @@ CANDIDATES = [
     (["flow", "lookup", ""], {"tcp", "udp"}),
     (["completion", ""], {"bash", "zsh", "fish"}),
     (["config", "check", ""], {":files"}),
-    (["nonsense", ""], {"status", "service", "pool", "backend", "flow", "stats", "config", "top", "completion"}),
+    (["nonsense", ""], ROOT),
     (["backend", "list", "--", "--so"], set()),
 ]
 

@@ -5,14 +5,15 @@ import shlex
 import pytest
 
 TREE = {
-    "": ["status", "service", "pool", "backend", "flow", "stats", "config", "top", "completion"],
+    "": ["status", "service", "pool", "backend", "flow", "explain", "stats", "config", "event", "top", "completion"],
     "service": ["list", "show"],
     "pool": ["list", "show"],
     "backend": ["list", "show", "add", "remove", "weight", "drain", "up", "down"],
     "flow": ["lookup", "summary"],
-    "config": ["check", "apply", "show", "reload"],
+    "config": ["check", "history", "diff", "rollback", "confirm", "apply", "show", "reload"],
+    "event": ["list"],
 }
-VERBS = ["status", "stats", "top", "completion"] + [f"{noun} {verb}" for noun, verbs in TREE.items() if noun for verb in verbs]
+VERBS = ["status", "explain", "stats", "top", "completion"] + [f"{noun} {verb}" for noun, verbs in TREE.items() if noun for verb in verbs]
 
 
 @pytest.mark.parametrize("noun", TREE)

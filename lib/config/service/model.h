@@ -32,9 +32,11 @@
 //      and by none with forward nat.
 //  14. A fallback is another pool that has no fallback itself and none of the pool's backend addresses, and
 //      that every service of the pool could use as its own.
-//  15. Pools with a scheduler that counts (needs_flows()) or with a bound on connections are used by
+//  15. Pools with a scheduler that counts (is_stateful()) or with a bound on connections are used by
 //      services with flow tracking only.
-//  16. min_healthy is no more than 100 %, and no more than the pool's backends if they are all listed.
+//  16. min_healthy is a percentage of 1..100, or a number of 0..16384: if there are fewer backends, all of
+//      them, so that one can always be removed.
+//  17. The probes that backends have of their own hold at most 16 MiB of texts and lists together.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -50,6 +52,7 @@
 #include "lib/net/forward_mode.h"
 #include "lib/net/port_range.h"
 #include "lib/net/prefix.h"
+#include "lib/net/scheduler.h"
 #include "lib/net/service_options.h"
 
 namespace maglb {
@@ -77,6 +80,7 @@ inline constexpr size_t kMaxCommandWords = 64;
 inline constexpr size_t kMaxCommandWord = 4096;
 inline constexpr size_t kMaxCommand = 8192;  // of all words together
 inline constexpr size_t kMaxFilePath = 4096;
+inline constexpr size_t kMaxOwnProbeBytes = size_t{16} << 20;  // of the probes of all backends together
 inline constexpr Duration kMaxSlowStart = std::chrono::hours(1);
 inline constexpr Duration kMaxDrainTimeout = std::chrono::hours(24 * 7);
 inline constexpr uint32_t kMaxConnections = 1'000'000'000;  // that max_connections may say
@@ -88,15 +92,6 @@ inline constexpr Duration kMinSourceRefresh = std::chrono::seconds(1);
 inline constexpr Duration kMaxSourceRefresh = std::chrono::hours(24);
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
-
-// How a pool chooses the backend of a new flow. kMaglev and kSourceHash need no state and choose alike on
-// every machine of a fleet; the others choose for packets that open a flow whose entry is stored, and leave
-// all else to the pool's Maglev table.
-enum class Scheduler : uint8_t { kMaglev, kSourceHash, kRoundRobin, kLeastConnections, kRandom };
-
-constexpr bool needs_flows(Scheduler scheduler) {
-  return scheduler != Scheduler::kMaglev && scheduler != Scheduler::kSourceHash;
-}
 
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };
@@ -179,7 +174,7 @@ struct BackendConfig {
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
-// A number of backends, or a percentage of those that shall be up; 0: none.
+// A number of backends, all if there are fewer, or a percentage of those that shall be up; 0: none.
 struct Quorum {
   uint32_t value = 0;
   bool is_percent = false;

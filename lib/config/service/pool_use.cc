@@ -109,7 +109,7 @@ class Uses {
     }
     const PoolConfig& pool = *use.pool;
     const std::string because = fmt::format("service {} uses the pool with flow off", use.stateless->name);
-    add_if(needs_flows(pool.scheduler), use.marks->fields.of("scheduler"), use, "scheduler",
+    add_if(is_stateful(pool.scheduler), use.marks->fields.of("scheduler"), use, "scheduler",
            fmt::format("{} chooses for the first packet of a flow: {}", to_string(pool.scheduler), because));
     add_if(pool.max_connections != 0, use.marks->fields.of("max_connections"), use, "max_connections",
            "nothing is counted: " + because);
@@ -128,7 +128,7 @@ class Uses {
     const yaml::Mark mark = use.marks->fields.of("fallback");
     const PoolUse* other = find(name);
     if (other == nullptr) {
-      add_if(true, mark, use, "fallback", unknown_pool(name));
+      add_if(true, mark, use, "fallback", unknown_pool(config_, name));
       return;
     }
     if (other == &use) {
@@ -169,16 +169,6 @@ class Uses {
     }
   }
 
-  std::string unknown_pool(const std::string& name) const {
-    std::vector<std::string_view> known;
-    for (const PoolConfig& pool : config_.pools) {
-      known.push_back(pool.name);
-    }
-    const std::string_view meant = yaml::closest(name, known);
-    return fmt::format("there is no pool {}{}", yaml::quote(name),
-                       meant.empty() ? "" : fmt::format(": did you mean '{}'?", meant));
-  }
-
   const ServiceConfig& config_;
   std::unordered_map<std::string_view, PoolUse> pools_;
   Faults faults_;
@@ -188,6 +178,16 @@ class Uses {
 
 std::vector<Fault> pool_use_faults(const ServiceConfig& config, const ServiceConfigMarks& marks) {
   return Uses(config, marks).run();
+}
+
+std::string unknown_pool(const ServiceConfig& config, std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const PoolConfig& pool : config.pools) {
+    known.push_back(pool.name);
+  }
+  const std::string_view meant = yaml::closest(name, known);
+  return fmt::format("there is no pool {}{}", yaml::quote(name),
+                     meant.empty() ? "" : fmt::format(": did you mean '{}'?", meant));
 }
 
 }  // namespace maglb
