@@ -127,12 +127,20 @@ ANSWERS = {
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
+    def answer_of(self, path, otherwise):
+        return self.server.answers.get((self.command, path), otherwise)
+
     def answer(self):
         size = int(self.headers.get("Content-Length") or 0)
         request = (self.command, self.path, self.rfile.read(size), self.headers.get("Content-Type"))
         self.server.requests.append(request)
+        self.server.open.wait()
+        sequence = self.server.sequences.get((self.command, self.path))
+        if sequence:
+            body = sequence.pop(0) if len(sequence) > 1 else sequence[0]
+            self.server.answers[(self.command, self.path)] = (200, body)
         missing = (404, error("not_found", f"there is no {self.path}"))
-        status, body = self.server.answers.get((self.command, self.path), missing)
+        status, body = self.answer_of(self.path, self.answer_of(self.path.split("?")[0], missing))
         is_text = isinstance(body, str)
         payload = (body if is_text else json.dumps(body)).encode()
         self.send_response(status)
@@ -152,21 +160,34 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 class FakeDaemon:
-    """`answers` may be changed by a test; `requests` are (method, path, body, content type)."""
+    """`answers` may be changed by a test; `requests` are (method, path, body, content type).
+
+    `sequences` are bodies to be answered one after the other, the last for good.
+    """
 
     def __init__(self, socket_path):
         self.server = Server(socket_path, Handler)
         self.server.answers = dict(ANSWERS)
         self.server.requests = []
+        self.server.sequences = {}
+        self.server.open = threading.Event()
+        self.server.open.set()
         self.answers = self.server.answers
+        self.sequences = self.server.sequences
         self.requests = self.server.requests
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
+
+    def hang(self):
+        """No request is answered until the event that is returned is set."""
+        self.server.open.clear()
+        return self.server.open
 
     def __enter__(self):
         self.thread.start()
         return self
 
     def __exit__(self, *_):
+        self.server.open.set()
         self.server.shutdown()
         self.server.server_close()
         self.thread.join()

@@ -66,7 +66,7 @@ USAGE = [
     "flow lookup tcp 1.2.3 1 5.6.7.8 2", "flow lookup tcp 1.2.3.4 65536 5.6.7.8 2",
     "flow lookup tcp 1.2.3.4 -1 5.6.7.8 2", "flow lookup tcp 1.2.3.4 1x 5.6.7.8 2", "flow lookup tcp 1.2.3.4 1.5 5.6.7.8 2",
     "stats extra", "config check",
-    "config apply", "config apply a b", "status -o yaml", "status --timeout 0", "status --timeout x",
+    "config apply", "config apply a b", "status -o xml", "status --timeout 0", "status --timeout x",
     "status --socket ''", "status --socket /" + "x" * 107, "status --nope",
 ]
 

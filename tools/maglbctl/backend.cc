@@ -4,6 +4,7 @@
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/query.h"
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 namespace {
@@ -42,17 +43,20 @@ Outcome<std::string> change(const Session& session, const BackendName& backend, 
 }
 
 void add_list(CLI::App& noun, Action& chosen) {
-  CLI::App& list = add_verb(noun, "list",
-                            {.description = "The backends of all pools, or of one",
-                             .arguments = "[POOL]",
-                             .examples = {"backend list", "backend list web"}});
+  CLI::App& list =
+      add_verb(noun, "list",
+               {.description = "The backends of all pools, or of one",
+                .arguments = "[POOL]",
+                .examples = {"backend list", "backend list web", "backend list web -o wide --watch 5"}});
   auto pool = std::make_shared<std::string>();
   list.add_option("POOL", *pool)->check(kName);
+  watchable(list);
   list.callback([&chosen, pool] {
     chosen = [pool](const Session& session) {
       const std::string path = pool->empty() ? "/v1/backends" : fmt::format("/v1/pools/{}/backends", *pool);
-      return shown(session, session.client.get(path),
-                   [&](const Json& answer) { return render_backends(answer, session.colour); });
+      return shown(session, session.client.get(path), [&](const Json& answer) {
+        return render_backends(answer, session.colour, session.columns());
+      });
     };
   });
 }
@@ -64,6 +68,7 @@ void add_show(CLI::App& noun, Action& chosen) {
                              .examples = {"backend show web/web1", "backend show web web1"}});
   auto words = std::make_shared<std::vector<std::string>>();
   show.add_option("BACKEND", *words)->required()->expected(1, kNameWords);
+  watchable(show);
   show.callback([&chosen, words] {
     const BackendName backend = take_backend_name(*words);
     expect_no_more(*words);

@@ -96,6 +96,10 @@ std::size_t take_header(char* data, std::size_t, std::size_t size, void* to) {
   return size;
 }
 
+int ask_whether_interrupted(void* asked, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  return (*static_cast<const std::function<bool()>*>(asked))() ? 1 : 0;
+}
+
 std::string how_to_start(const std::string& socket_path) {
   const std::string path = escaped(socket_path);
   return fmt::format(
@@ -154,6 +158,11 @@ Outcome<Client::Answer> Client::perform(const Request& request) {
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, kLongestSilenceSeconds);
   }
+  if (interrupted_) {
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &ask_whether_interrupted);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &interrupted_);
+  }
   // "Expect:" without a value: a large body does not wait a second for a 100 Continue.
   const HeaderList headers(curl_slist_append(nullptr, "Expect:"), &curl_slist_free_all);
   if (!request.if_match.empty()) {
@@ -187,7 +196,8 @@ Failure Client::unreachable(int curl_code, const Request& request) const {
   // An answer that has begun and breaks off comes from a peer that is there.
   long status = 0;
   curl_easy_getinfo(curl_->handle, CURLINFO_RESPONSE_CODE, &status);
-  const bool begun = status != 0 && curl_code != CURLE_OPERATION_TIMEDOUT;
+  const bool ours = curl_code == CURLE_OPERATION_TIMEDOUT || curl_code == CURLE_ABORTED_BY_CALLBACK;
+  const bool begun = status != 0 && !ours;
   switch (begun ? CURLE_WEIRD_SERVER_REPLY : curl_code) {
     case CURLE_COULDNT_CONNECT:
       if (os_error == EACCES || os_error == EPERM) {
@@ -205,6 +215,8 @@ Failure Client::unreachable(int curl_code, const Request& request) const {
               fmt::format("the control plane at {} did not answer within {}{}\n"
                           "see what it does: systemctl status maglb-controlplane",
                           where, human_duration(static_cast<double>(timeout_.count()) / 1000), unsure)};
+    case CURLE_ABORTED_BY_CALLBACK:
+      return {ExitCode::kFailed, fmt::format("interrupted{}", unsure)};
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:

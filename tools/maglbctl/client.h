@@ -31,6 +31,9 @@ class Client {
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
+  // Asked about once a second while an answer is waited for; a call is given up when it says yes.
+  void interrupt_when(std::function<bool()> asked) { interrupted_ = std::move(asked); }
+
   // `path` begins with a slash and is escaped for a URL already. A JSON answer is always an object.
   Outcome<nlohmann::json> get(const std::string& path);
   Outcome<std::string> get_text(const std::string& path);
@@ -56,6 +59,7 @@ class Client {
 
   std::string socket_path_;
   std::chrono::milliseconds timeout_;
+  std::function<bool()> interrupted_;
   std::unique_ptr<Curl> curl_;
 };
 

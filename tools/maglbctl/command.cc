@@ -5,6 +5,7 @@
 #include "lib/base/name.h"
 #include "lib/net/address.h"
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/render/yaml.h"
 
 namespace maglb::ctl {
 namespace {
@@ -59,6 +60,19 @@ std::shared_ptr<std::string> add_reason(CLI::App& verb) {
   auto reason = std::make_shared<std::string>();
   verb.add_option("--reason", *reason, "For the history: maglbctl config history")->option_text("TEXT");
   return reason;
+}
+
+std::optional<std::string> as_data(const Session& session, const Json& answer) {
+  switch (session.output) {
+    case Output::kJson:
+      return render_json(answer);
+    case Output::kYaml:
+      return render_yaml(answer);
+    case Output::kTable:
+    case Output::kWide:
+      break;
+  }
+  return std::nullopt;
 }
 
 BackendName take_backend_name(std::vector<std::string>& words) {

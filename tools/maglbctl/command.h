@@ -16,11 +16,19 @@
 
 namespace maglb::ctl {
 
+// -o: tables of two widths for people, the API's own objects for programs.
+enum class Output { kTable, kWide, kYaml, kJson };
+
 struct Session {
   Client& client;
-  bool json = false;    // -o json
+  Output output = Output::kTable;
   bool colour = false;  // on standard output
+
+  Columns columns() const { return output == Output::kWide ? Columns::kWide : Columns::kUsual; }
 };
+
+// The answer as the session wants data: JSON or YAML; nothing when it wants a table.
+std::optional<std::string> as_data(const Session& session, const Json& answer);
 
 // Returns the text for standard output.
 using Action = std::function<Outcome<std::string>(const Session&)>;
@@ -35,6 +43,8 @@ void add_explain(CLI::App& root, Action& chosen);
 void add_stats(CLI::App& root, Action& chosen);
 void add_config(CLI::App& root, Action& chosen);
 void add_event(CLI::App& root, Action& chosen);
+void add_top(CLI::App& root, Action& chosen);
+void add_completion(CLI::App& root, Action& chosen);
 
 // A noun, which needs one of its verbs.
 CLI::App& add_noun(CLI::App& root, const std::string& name, const std::string& description);
@@ -62,14 +72,14 @@ struct BackendName {
 // wrong with a command line does, when they are no names.
 BackendName take_backend_name(std::vector<std::string>& words);
 
-// The answer as the session wants it: JSON as it came, or text by `render`.
+// The answer as the session wants it: as data as it came, or text by `render`.
 template <typename Render>
 Outcome<std::string> shown(const Session& session, const Outcome<Json>& answer, Render render) {
   if (!answer) {
     return tl::unexpected(answer.error());
   }
-  if (session.json) {
-    return render_json(*answer);
+  if (auto data = as_data(session, *answer)) {
+    return std::move(*data);
   }
   Rendered text = render(*answer);
   if (!text) {

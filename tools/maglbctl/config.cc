@@ -132,7 +132,8 @@ Outcome<std::string> show(const Session& session) {
   if (!yaml) {
     return tl::unexpected(yaml.error());
   }
-  return session.json ? render_json(Json{{"document", *yaml}}) : document_shown(*yaml);
+  const auto data = as_data(session, Json{{"document", *yaml}});
+  return data ? *data : document_shown(*yaml);
 }
 
 Outcome<std::string> show_revision(const Session& session, uint64_t revision) {

@@ -25,8 +25,14 @@ std::string list_path(const Wish& wish) {
                     {{"limit", std::to_string(wish.limit)}, {"pool", wish.pool}, {"kind", wish.kind}});
 }
 
+// One event a line, whatever the output: for programs each is an object (which is YAML too).
+Rendered event_lines(const Session& session, const Json& answer) {
+  const bool data = session.output == Output::kJson || session.output == Output::kYaml;
+  return data ? render_event_objects(answer) : render_event_lines(answer, session.colour);
+}
+
 Outcome<void> print(const Session& session, const Json& answer) {
-  const auto lines = session.json ? render_event_objects(answer) : render_event_lines(answer, session.colour);
+  const auto lines = event_lines(session, answer);
   if (!lines) {
     return failed(ExitCode::kFailed, lines.error().message);
   }

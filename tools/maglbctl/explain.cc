@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 namespace {
@@ -56,6 +57,7 @@ void add_explain(CLI::App& root, Action& chosen) {
       ->check(CLI::Range(28, 9714, "28..9714"))
       ->option_text("N");
   explain.add_flag("--may-fragment", question->may_fragment, "Without DF");
+  watchable(explain);
   explain.callback([&chosen, question] {
     chosen = [question](const Session& session) {
       return shown(session, session.client.get(path_of(*question)),

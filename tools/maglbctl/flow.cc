@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 namespace {
@@ -19,6 +20,7 @@ void add_lookup(CLI::App& noun, Action& chosen) {
   lookup.add_option("SOURCE_PORT", query->source_port)->required()->check(port);
   lookup.add_option("DESTINATION", query->destination)->required()->check(kAddress);
   lookup.add_option("DESTINATION_PORT", query->destination_port)->required()->check(port);
+  watchable(lookup);
   lookup.callback([&chosen, query] {
     chosen = [query](const Session& session) {
       // Addresses and ports were checked: nothing in them needs escaping in a URL.
@@ -40,10 +42,12 @@ void add_flow(CLI::App& root, Action& chosen) {
                                {.description = "How many flows are tracked, by state and by backend",
                                 .arguments = "",
                                 .examples = {"flow summary"}});
+  watchable(summary);
   summary.callback([&chosen] {
     chosen = [](const Session& session) {
-      return shown(session, session.client.get("/v1/flows/summary"),
-                   [&](const Json& answer) { return render_flow_summary(answer, session.colour); });
+      return shown(session, session.client.get("/v1/flows/summary"), [&](const Json& answer) {
+        return render_flow_summary(answer, session.colour, session.columns());
+      });
     };
   });
 }

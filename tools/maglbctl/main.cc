@@ -5,13 +5,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
 
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/complete.h"
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 namespace {
@@ -35,8 +38,9 @@ void add_global_options(CLI::App& root, Options& options) {
       ->envname("MAGLB_SOCKET")
       ->check(CLI::Validator(refuse_socket, ""))
       ->option_text("PATH");
-  root.add_option("-o,--output", options.output, "table for people, json for programs [table]")
-      ->check(CLI::IsMember({"table", "json"}))
+  root.add_option("-o,--output", options.output,
+                  "table or wide for people, json or yaml for programs [table]")
+      ->check(CLI::IsMember({"table", "wide", "yaml", "json"}))
       ->option_text("FORMAT");
   root.add_option("--timeout", options.timeout_seconds, "How long to wait for each answer [10]")
       ->check(CLI::Range(0.01, 3600.0, "0.01..3600"))
@@ -91,6 +95,36 @@ bool colour_wanted() {
   return isatty(STDOUT_FILENO) != 0 && (no_color == nullptr || *no_color == '\0');
 }
 
+Output output_of(const std::string& format) {
+  return format == "json"   ? Output::kJson
+         : format == "yaml" ? Output::kYaml
+         : format == "wide" ? Output::kWide
+                            : Output::kTable;
+}
+
+std::string environments_socket(const Options& options) {
+  const char* named = std::getenv("MAGLB_SOCKET");
+  return named != nullptr && *named != '\0' ? named : options.socket;
+}
+
+// What shells and tests ask for, which is no command of people: "__complete -- WORDS..." and
+// "__commands". Nothing when the command line is neither.
+std::optional<std::string> answer_to_programs(const CLI::App& root, const Options& options,
+                                              const std::vector<std::string>& words) {
+  if (words.size() == 1 && words[0] == "__commands") {
+    return render_json(command_tree(root));
+  }
+  if (words.size() < 2 || words[0] != "__complete" || words[1] != "--") {
+    return std::nullopt;
+  }
+  std::string text;
+  for (const std::string& candidate :
+       complete(root, {words.begin() + 2, words.end()}, environments_socket(options))) {
+    text += candidate + "\n";
+  }
+  return text;
+}
+
 int run(int argc, char** argv) {
   CLI::App root("maglbctl: the operator's tool of maglb", "maglbctl");
   Options options;
@@ -110,13 +144,23 @@ int run(int argc, char** argv) {
   add_stats(root, chosen);
   add_config(root, chosen);
   add_event(root, chosen);
+  add_top(root, chosen);
+  add_completion(root, chosen);
+  if (const auto answer = answer_to_programs(root, options, {argv + std::min(argc, 1), argv + argc})) {
+    return print(*answer);
+  }
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     return finish_parse(root, error);
   }
   Client client(options.socket, std::chrono::milliseconds(std::llround(options.timeout_seconds * 1000)));
-  const auto text = chosen({client, options.output == "json", colour_wanted()});
+  const Session session{client, output_of(options.output), colour_wanted()};
+  if (const auto period = watch_period(root)) {
+    const auto ended = watch(chosen, session, *period);
+    return ended ? static_cast<int>(ExitCode::kOk) : report(ended.error());
+  }
+  const auto text = chosen(session);
   return text ? print(*text) : report(text.error());
 }
 

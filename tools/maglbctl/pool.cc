@@ -1,4 +1,5 @@
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 
@@ -9,10 +10,12 @@ void add_pool(CLI::App& root, Action& chosen) {
                             {.description = "All pools: how many backends are up, and how they are probed",
                              .arguments = "",
                              .examples = {"pool list"}});
+  watchable(list);
   list.callback([&chosen] {
     chosen = [](const Session& session) {
-      return shown(session, session.client.get("/v1/pools"),
-                   [&](const Json& answer) { return render_pools(answer, session.colour); });
+      return shown(session, session.client.get("/v1/pools"), [&](const Json& answer) {
+        return render_pools(answer, session.colour, session.columns());
+      });
     };
   });
 
@@ -21,10 +24,12 @@ void add_pool(CLI::App& root, Action& chosen) {
       {.description = "One pool and its backends", .arguments = "NAME", .examples = {"pool show web"}});
   auto name = std::make_shared<std::string>();
   show.add_option("NAME", *name)->required()->check(kName);
+  watchable(show);
   show.callback([&chosen, name] {
     chosen = [name](const Session& session) {
-      return shown(session, session.client.get("/v1/pools/" + *name),
-                   [&](const Json& answer) { return render_pool(answer, session.colour); });
+      return shown(session, session.client.get("/v1/pools/" + *name), [&](const Json& answer) {
+        return render_pool(answer, session.colour, session.columns());
+      });
     };
   });
 }

@@ -1,4 +1,5 @@
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/watch.h"
 
 namespace maglb::ctl {
 
@@ -7,7 +8,8 @@ void add_status(CLI::App& root, Action& chosen) {
       add_verb(root, "status",
                {.description = "Is everything well: daemons, configuration, backends, warnings",
                 .arguments = "",
-                .examples = {"status", "status -o json"}});
+                .examples = {"status", "status -o json", "status --watch"}});
+  watchable(status);
   status.callback([&chosen] {
     chosen = [](const Session& session) {
       return shown(session, session.client.get("/v1/status"),

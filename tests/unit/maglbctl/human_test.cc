@@ -77,9 +77,13 @@ TEST(Human, EscapesBytesThatAreNoUtf8) {
   EXPECT_EQ(escaped("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");
 }
 
-TEST(Human, WidthCountsCodePoints) {
+TEST(Human, WidthIsInColumnsOfATerminal) {
   EXPECT_EQ(display_width(""), 0u);
   EXPECT_EQ(display_width("K\xc3\xb6ln"), 4u);
+  EXPECT_EQ(display_width("\xe4\xb8\xad\xe6\x96\x87"), 4u);
+  EXPECT_EQ(display_width("e\xcc\x81"), 1u);
+  EXPECT_EQ(display_width("\xf0\x9f\x98\x80"), 2u);
+  EXPECT_EQ(display_width("\xff\xc3"), 2u);
 }
 
 }  // namespace

@@ -22,7 +22,7 @@ std::string effect_line(const Json& backend) {
 
 }  // namespace
 
-Rendered render_backends(const Json& answer, bool colour) {
+Rendered render_backends(const Json& answer, bool colour, Columns columns) {
   const auto backends = objects(answer, "backends");
   if (!backends) {
     return tl::unexpected(backends.error());
@@ -39,11 +39,21 @@ Rendered render_backends(const Json& answer, bool colour) {
                {"BYTES", Align::kRight},
                {"NEW FLOWS", Align::kRight},
                {"REASON"}});
+  const bool wide = columns == Columns::kWide;
+  if (wide) {
+    table.widen({"NEXT HOP"});
+    table.widen({"SLOTS", Align::kRight});
+  }
   for (const Json* backend : *backends) {
-    table.add({full_name(*backend), text(*backend, "address"), text(*backend, "weight"),
-               text(*backend, "state"), state_cell(*backend, "health"), state_cell(*backend, "effective"),
-               duration(*backend, "since"), share(*backend, "share"), count(*backend, "packets"),
-               bytes(*backend, "bytes"), count(*backend, "new_flows"), text(*backend, "reason")});
+    std::vector<Cell> row = {
+        full_name(*backend),         text(*backend, "address"),      text(*backend, "weight"),
+        text(*backend, "state"),     state_cell(*backend, "health"), state_cell(*backend, "effective"),
+        duration(*backend, "since"), share(*backend, "share"),       count(*backend, "packets"),
+        bytes(*backend, "bytes"),    count(*backend, "new_flows"),   text(*backend, "reason")};
+    if (wide) {
+      row.insert(row.end(), {text(*backend, "next_hop"), text(*backend, "slots")});
+    }
+    table.add(std::move(row));
   }
   return table.to_string(colour);
 }

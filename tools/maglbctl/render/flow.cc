@@ -58,7 +58,7 @@ Rendered render_flow_lookup(const LookupQuery& query, const Json& lookup, bool c
   return facts.to_string(colour);
 }
 
-Rendered render_flow_summary(const Json& summary, bool colour) {
+Rendered render_flow_summary(const Json& summary, bool colour, Columns columns) {
   const auto backends = objects(summary, "backends");
   if (!backends) {
     return tl::unexpected(backends.error());
@@ -76,9 +76,18 @@ Rendered render_flow_summary(const Json& summary, bool colour) {
   }
   std::string out = facts.to_string(colour);
   Table table({{"BACKEND"}, {"FLOWS", Align::kRight}});
+  const bool wide = columns == Columns::kWide;
+  if (wide) {
+    table.widen({"OF ALL", Align::kRight});
+  }
   for (const Json* backend : *backends) {
-    table.add(
-        {fmt::format("{}/{}", text(*backend, "pool"), text(*backend, "backend")), count(*backend, "flows")});
+    std::vector<Cell> row = {fmt::format("{}/{}", text(*backend, "pool"), text(*backend, "backend")),
+                             count(*backend, "flows")};
+    if (wide) {
+      const auto own = number(*backend, "flows");
+      row.push_back(own && flows && *flows > 0 ? human_share(*own / *flows) : "-");
+    }
+    table.add(std::move(row));
   }
   return table.empty() ? out : out + "\n" + table.to_string(colour);
 }

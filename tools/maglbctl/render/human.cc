@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <optional>
+
+#include "tools/maglbctl/render/utf8.h"
 
 namespace maglb::ctl {
 namespace {
@@ -19,37 +20,6 @@ std::string with_unit(uint64_t value, const std::array<std::string_view, 6>& uni
     ++unit;
   }
   return fmt::format("{:.1f} {}", scaled, units[unit]);
-}
-
-struct CodePoint {
-  uint32_t value = 0;
-  std::size_t length = 0;
-};
-
-// The code point at the start of `text`, if its first bytes are UTF-8 (RFC 3629).
-std::optional<CodePoint> decode(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<uint8_t>(text[i]); };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) {
-    return CodePoint{lead, 1};
-  }
-  const std::size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || text.size() < length) {
-    return std::nullopt;
-  }
-  uint32_t value = lead & (0xffu >> (length + 1));
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) {
-      return std::nullopt;
-    }
-    value = (value << 6) | (byte(i) & 0x3fu);
-  }
-  constexpr std::array<uint32_t, 5> kSmallest = {0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = value >= 0xd800 && value <= 0xdfff;
-  if (value < kSmallest[length] || value > 0x10ffff || surrogate) {
-    return std::nullopt;
-  }
-  return CodePoint{value, length};
 }
 
 bool steers_a_terminal(uint32_t code) {
@@ -130,7 +100,7 @@ std::string escaped(std::string_view text) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const auto code = decode(text);
+    const auto code = decode_utf8(text);
     const std::size_t length = code ? code->length : 1;
     if (!code) {
       out += fmt::format("\\x{:02x}", static_cast<uint8_t>(text[0]));
@@ -145,8 +115,13 @@ std::string escaped(std::string_view text) {
 }
 
 std::size_t display_width(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xc0) != 0x80; }));
+  std::size_t width = 0;
+  while (!text.empty()) {
+    const auto code = decode_utf8(text);
+    width += code ? columns_of(code->value) : 1;
+    text.remove_prefix(code ? code->length : 1);
+  }
+  return width;
 }
 
 }  // namespace maglb::ctl

@@ -28,7 +28,7 @@ std::string human_share(double fraction);
 // A backslash stays as it is: this is for reading, not for reading back.
 std::string escaped(std::string_view text);
 
-// Code points, which is how wide an escaped string of the names and addresses here is shown.
+// The columns of a terminal that an escaped string takes.
 std::size_t display_width(std::string_view text);
 
 }  // namespace maglb::ctl

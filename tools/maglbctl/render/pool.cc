@@ -28,7 +28,7 @@ Cell table_cell(const Json& pool) {
 
 }  // namespace
 
-Rendered render_pools(const Json& answer, bool colour) {
+Rendered render_pools(const Json& answer, bool colour, Columns columns) {
   const auto pools = objects(answer, "pools");
   if (!pools) {
     return tl::unexpected(pools.error());
@@ -40,15 +40,28 @@ Rendered render_pools(const Json& answer, bool colour) {
                {"TABLE"},
                {"PROBE"},
                {"SERVICES"}});
+  const bool wide = columns == Columns::kWide;
+  if (wide) {
+    table.widen({"TIMEOUT", Align::kRight});
+    table.widen({"RISE", Align::kRight});
+    table.widen({"FALL", Align::kRight});
+  }
   for (const Json* pool : *pools) {
-    table.add({text(*pool, "name"), text(*pool, "scheduler"), text(*pool, "table_size"),
-               up_of_total(*pool, "backends"), table_cell(*pool), probe_line(member(*pool, "health")),
-               joined(*pool, "services")});
+    const Json& health = member(*pool, "health");
+    std::vector<Cell> row = {text(*pool, "name"),       text(*pool, "scheduler"),
+                             text(*pool, "table_size"), up_of_total(*pool, "backends"),
+                             table_cell(*pool),         probe_line(health),
+                             joined(*pool, "services")};
+    if (wide) {
+      row.insert(row.end(),
+                 {duration(health, "timeout_seconds"), text(health, "rise"), text(health, "fall")});
+    }
+    table.add(std::move(row));
   }
   return table.to_string(colour);
 }
 
-Rendered render_pool(const Json& pool, bool colour) {
+Rendered render_pool(const Json& pool, bool colour, Columns columns) {
   if (auto ok = expect_member(pool, "name"); !ok) {
     return tl::unexpected(ok.error());
   }
@@ -68,7 +81,7 @@ Rendered render_pool(const Json& pool, bool colour) {
   if (is_true(pool, "stale")) {
     facts.add("table", Cell("stale: every backend fails its probe, so the last table stays", Tone::kBad));
   }
-  const auto backends = render_backends(pool, colour);
+  const auto backends = render_backends(pool, colour, columns);
   if (!backends) {
     return backends;
   }

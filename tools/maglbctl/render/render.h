@@ -13,15 +13,18 @@ namespace maglb::ctl {
 
 using Rendered = Result<std::string>;
 
+// How much of a list's objects its table shows: kWide is for wide terminals.
+enum class Columns { kUsual, kWide };
+
 Rendered render_status(const Json& status, bool colour);
 
-Rendered render_services(const Json& answer, bool colour);
+Rendered render_services(const Json& answer, bool colour, Columns columns = Columns::kUsual);
 Rendered render_service(const Json& service, bool colour);
 
-Rendered render_pools(const Json& answer, bool colour);
-Rendered render_pool(const Json& pool, bool colour);
+Rendered render_pools(const Json& answer, bool colour, Columns columns = Columns::kUsual);
+Rendered render_pool(const Json& pool, bool colour, Columns columns = Columns::kUsual);
 
-Rendered render_backends(const Json& answer, bool colour);
+Rendered render_backends(const Json& answer, bool colour, Columns columns = Columns::kUsual);
 Rendered render_backend(const Json& backend, bool colour);
 // One line: what became of a backend. `field` is what was to be changed, "state" or "weight".
 Rendered render_backend_change(const Json& before, const Json& after, std::string_view field);
@@ -37,7 +40,7 @@ struct LookupQuery {
 };
 Rendered render_flow_lookup(const LookupQuery& query, const Json& lookup, bool colour);
 Rendered render_explanation(const Json& explanation, bool colour);
-Rendered render_flow_summary(const Json& summary, bool colour);
+Rendered render_flow_summary(const Json& summary, bool colour, Columns columns = Columns::kUsual);
 
 // What of the statistics is wanted beside the totals.
 struct StatsSections {

@@ -13,7 +13,7 @@ std::string flow_word(const Json& service) {
 
 }  // namespace
 
-Rendered render_services(const Json& answer, bool colour) {
+Rendered render_services(const Json& answer, bool colour, Columns columns) {
   const auto services = objects(answer, "services");
   if (!services) {
     return tl::unexpected(services.error());
@@ -28,11 +28,26 @@ Rendered render_services(const Json& answer, bool colour) {
                {"PACKETS", Align::kRight},
                {"BYTES", Align::kRight},
                {"NEW FLOWS", Align::kRight}});
+  const bool wide = columns == Columns::kWide;
+  if (wide) {
+    table.widen({"FLOW"});
+    table.widen({"ON FAILURE"});
+  }
   for (const Json* service : *services) {
-    table.add({text(*service, "name"), text(*service, "address"), text(*service, "protocol"),
-               text(*service, "port"), text(*service, "pool"), text(*service, "forward"),
-               up_of_total(*service, "backends"), count(*service, "packets"), bytes(*service, "bytes"),
-               count(*service, "new_flows")});
+    std::vector<Cell> row = {text(*service, "name"),
+                             text(*service, "address"),
+                             text(*service, "protocol"),
+                             text(*service, "port"),
+                             text(*service, "pool"),
+                             text(*service, "forward"),
+                             up_of_total(*service, "backends"),
+                             count(*service, "packets"),
+                             bytes(*service, "bytes"),
+                             count(*service, "new_flows")};
+    if (wide) {
+      row.insert(row.end(), {flow_word(*service), text(*service, "on_failure")});
+    }
+    table.add(std::move(row));
   }
   return table.to_string(colour);
 }

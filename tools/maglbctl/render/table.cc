@@ -47,6 +47,11 @@ std::string painted(std::string_view text, Tone tone, bool colour) {
   return std::string(start).append(text).append("\x1b[0m");
 }
 
+void Table::widen(Column column) {
+  check(rows_.empty(), "a table gets its columns before its rows");
+  columns_.push_back(std::move(column));
+}
+
 void Table::add(std::vector<Cell> cells) {
   check(cells.size() == columns_.size(), "a table row has a cell for each column");
   rows_.push_back(std::move(cells));

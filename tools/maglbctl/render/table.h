@@ -38,6 +38,8 @@ class Table {
   // REQUIRES: as many cells as columns.
   void add(std::vector<Cell> cells);
   bool empty() const { return rows_.empty(); }
+  // One more column at the right end. REQUIRES: no row was added.
+  void widen(Column column);
 
   // A heading and a line for each row, two spaces between columns, none at the end of a line.
   std::string to_string(bool colour) const;
