@@ -21,8 +21,14 @@ class Api(http.client.HTTPConnection):
         if parameters:
             path += "?" + urllib.parse.urlencode(parameters)
         octets = json.dumps(body).encode() if isinstance(body, (dict, list)) else body
-        self.request(method, path, octets)
-        answer = self.getresponse()
+        try:
+            self.request(method, path, octets)
+            answer = self.getresponse()
+        except (BrokenPipeError, http.client.RemoteDisconnected):
+            # It was closed because it was quiet for long, or for who was quieter.
+            self.close()
+            self.request(method, path, octets)
+            answer = self.getresponse()
         text = answer.read().decode()
         assert 200 <= answer.status < 300, f"{method} {path}: {answer.status}: {text}"
         return json.loads(text) if answer.getheader("Content-Type") == "application/json" else text

@@ -252,7 +252,7 @@ def test_a_backend_gets_no_more_connections_than_it_may(lab, shared_daemons, ser
 
 
 def opened_flows(opener, frames, services):
-    """Flows of 60 ports on each service (address, port, protocol), established. Returns the backend of each."""
+    """Flows from 60 ports to each service (address, port, protocol), established; and the backend of each."""
     flows = [(number, *one) for one in services for number in range(30000, 30060)]
     for flags in (SYN, ACK):
         went = went_to(opener, frames, flows, flags)

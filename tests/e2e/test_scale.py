@@ -7,6 +7,7 @@ Most backends are addresses that nobody has and nobody asks; those that are prob
 
 import contextlib
 import json
+import os
 import re
 import time
 
@@ -72,10 +73,15 @@ def running(lab, text):
         daemons.attach_decap()
         daemons.start_dataplane()
         wait_until("the dataplane listens", daemons.dataplane_socket.exists, 60)
+        before = cpu_seconds(daemons, "maglb-dataplane")
         began = time.time()
         daemons.start_controlplane()
         api = Api(daemons)
         wait_until("the first state is published", lambda: api_events(daemons, "publish"), 120)
+        print(
+            f"CPU until then: control plane {cpu_seconds(daemons, 'maglb-controlplane'):.2f} s, "
+            f"dataplane {cpu_seconds(daemons, 'maglb-dataplane') - before:.2f} s"
+        )
         yield daemons, api, began
         daemons.check_running()
         daemons.check_equation()
@@ -99,6 +105,13 @@ def peak_mib(daemons, name):
     pid = daemons.processes[name].pid
     with open(f"/proc/{pid}/status") as status:
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read()).group(1)) // 1024
+
+
+def cpu_seconds(daemons, name):
+    """What a daemon has used so far: it says more than the clock does on a busy machine."""
+    with open(f"/proc/{daemons.processes[name].pid}/stat") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def metric(api, name):
@@ -135,8 +148,8 @@ def test_a_start_and_a_flap_of_many_services(lab, table_size):
         times = sorted(one for _ in range(FLAPS) for one in flap(lab, api))
         built = metric(api, "maglb_table_builds_total") - before
         print(
-            f"{SERVICES} services of {BACKENDS}, tables of {table_size or 65537}: first table after {first:.3f} s; a flap "
-            f"took {times[len(times) // 2] * 1000:.1f} ms, at worst {times[-1] * 1000:.1f}; "
+            f"{SERVICES} services of {BACKENDS}, tables of {table_size or 65537}: first table after {first:.3f} s; "
+            f"a flap took {times[len(times) // 2] * 1000:.1f} ms, at worst {times[-1] * 1000:.1f}; "
             f"control plane {peak_mib(daemons, 'maglb-controlplane')} MiB, "
             f"dataplane {peak_mib(daemons, 'maglb-dataplane')} MiB"
         )
@@ -177,9 +190,7 @@ def test_a_reload_starts_no_probe_anew_and_moves_no_flow(lab):
         due = (RELOADED * 100 / interval * 16 / 15 + 4 / 0.18) * (seconds + 0.5)
         assert again <= due * 1.5, "probes were started anew"
         assert set(after) == set(before)
-        changed = {
-            key for key in before if after[key][0] != before[key][0] or abs(after[key][1] - before[key][1]) > 0.5 + seconds
-        }
-        assert changed == set(), sorted(changed)[:5]
+        for key, (state, since) in before.items():
+            assert after[key][0] == state and abs(after[key][1] - since) <= 0.5 + seconds, (key, after[key])
         assert held.seen["failed"] == 0 and held.seen["moved"] == 0, held.seen["failures"][:3]
         api.close()

@@ -17,6 +17,7 @@ import time
 CLONE_NEWNET = 0x40000000
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
+SOL_PACKET, PACKET_STATISTICS = 263, 6
 ETH_P_ALL = 3
 PACKET_OUTGOING = 4
 IPIP, IPV6_IN, TCP, UDP = 4, 41, 6, 17
@@ -69,7 +70,9 @@ class Opener:
     """Sends IPv4 packets as they are, from a namespace."""
 
     def __init__(self, lab, name):
-        self.socket = in_namespace(lab, name, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW))
+        self.socket = in_namespace(
+            lab, name, lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        )
 
     def send(self, octets):
         self.socket.sendto(octets, (socket.inet_ntoa(octets[16:20]), 0))
@@ -205,7 +208,7 @@ class Capture:
 
     def dropped(self):
         """Packets that the kernel had no room for since the last call."""
-        return struct.unpack("=II", self.socket.getsockopt(263, 6, 8))[1]
+        return struct.unpack("=II", self.socket.getsockopt(SOL_PACKET, PACKET_STATISTICS, 8))[1]
 
     def close(self):
         self.socket.close()
