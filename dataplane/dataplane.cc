@@ -90,7 +90,7 @@ class Dataplane::Impl {
   uint64_t table_memory() const {
     return config_.worker_cores.size() * Worker::memory_bytes(config_.flow_entries, nat_ports(),
                                                               config_.limits.services,
-                                                              config_.limits.backends);
+                                                              config_.limits.backends, config_.limits.pools);
   }
   const NatPorts* nat_ports() const { return nat_ports_ ? &*nat_ports_ : nullptr; }
   Error no_table_memory() const;

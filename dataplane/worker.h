@@ -78,7 +78,7 @@ class alignas(64) Worker {
                       size_t flow_entries, std::pmr::memory_resource* memory);
   // What create() takes, about. The flow table is never smaller than 16 MiB.
   static uint64_t memory_bytes(size_t flow_entries, const NatPorts* nat_ports, size_t services_limit,
-                               size_t backends_limit);
+                               size_t backends_limit, size_t pools_limit);
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 

@@ -123,7 +123,7 @@ TEST_F(WorkerMemory, HoldsItsCountersAndItsFlowTable) {
     for (const LineMemory::Range range : worker->memory()) {
       bytes += range.size();
     }
-    EXPECT_GE(bytes, Worker::memory_bytes(kFlows, &nat_ports_, kServices, kBackends));
+    EXPECT_GE(bytes, Worker::memory_bytes(kFlows, &nat_ports_, kServices, kBackends, 1));
   }
 }
 

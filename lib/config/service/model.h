@@ -34,7 +34,9 @@
 //      that every service of the pool could use as its own.
 //  15. Pools with a scheduler that counts (is_stateful()) or with a bound on connections are used by
 //      services with flow tracking only.
-//  16. min_healthy is no more than 100 %, and no more than the pool's backends if they are all listed.
+//  16. min_healthy is a percentage of 1..100, or a number of 0..16384: if there are fewer backends, all of
+//      them, so that one can always be removed.
+//  17. The probes that backends have of their own hold at most 16 MiB of texts and lists together.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
 #pragma once
 
@@ -78,6 +80,7 @@ inline constexpr size_t kMaxCommandWords = 64;
 inline constexpr size_t kMaxCommandWord = 4096;
 inline constexpr size_t kMaxCommand = 8192;  // of all words together
 inline constexpr size_t kMaxFilePath = 4096;
+inline constexpr size_t kMaxOwnProbeBytes = size_t{16} << 20;  // of the probes of all backends together
 inline constexpr Duration kMaxSlowStart = std::chrono::hours(1);
 inline constexpr Duration kMaxDrainTimeout = std::chrono::hours(24 * 7);
 inline constexpr uint32_t kMaxConnections = 1'000'000'000;  // that max_connections may say
@@ -171,7 +174,7 @@ struct BackendConfig {
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 
-// A number of backends, or a percentage of those that shall be up; 0: none.
+// A number of backends, all if there are fewer, or a percentage of those that shall be up; 0: none.
 struct Quorum {
   uint32_t value = 0;
   bool is_percent = false;

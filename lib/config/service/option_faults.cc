@@ -7,19 +7,6 @@
 namespace maglb {
 namespace {
 
-class Faults {
- public:
-  explicit Faults(std::vector<OptionFault>& list) : list_(list) {}
-  void add_if(bool is_wrong, yaml::Mark mark, std::string_view key, std::string why) {
-    if (is_wrong) {
-      list_.push_back({mark, key, std::move(why)});
-    }
-  }
-
- private:
-  std::vector<OptionFault>& list_;
-};
-
 // What belongs to one forward mode.
 void check_mode(const ServiceEntry& service, const ServiceMarks& marks, Faults& faults) {
   const ServiceOptions defaults;
@@ -90,16 +77,15 @@ void check_quic(const ServiceEntry& service, const ServiceMarks& marks, Faults& 
 
 }  // namespace
 
-std::vector<OptionFault> option_faults(const ServiceEntry& service, const ServiceMarks& marks) {
-  std::vector<OptionFault> list;
-  Faults faults(list);
+std::vector<Fault> option_faults(const ServiceEntry& service, const ServiceMarks& marks) {
+  Faults faults;
   check_mode(service, marks, faults);
   check_nat(service, marks, faults);
   check_protocol(service, marks, faults);
   check_quic(service, marks, faults);
   faults.add_if(service.options.mss != 0 && service.options.mss < kMinMss, marks.mss, "mss",
                 fmt::format("expected {} or more", kMinMss));
-  return list;
+  return faults.take();
 }
 
 }  // namespace maglb

@@ -4,21 +4,14 @@
 // The pool that the service uses is not looked at.
 #pragma once
 
-#include <string>
-#include <string_view>
 #include <vector>
 
+#include "lib/config/service/fault.h"
 #include "lib/config/service/marks.h"
 #include "lib/config/service/model.h"
 
 namespace maglb {
 
-struct OptionFault {
-  yaml::Mark mark;
-  std::string_view key;
-  std::string why;
-};
-
-std::vector<OptionFault> option_faults(const ServiceEntry& service, const ServiceMarks& marks);
+std::vector<Fault> option_faults(const ServiceEntry& service, const ServiceMarks& marks);
 
 }  // namespace maglb

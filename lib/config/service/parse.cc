@@ -7,6 +7,7 @@
 #include "lib/base/hex.h"
 #include "lib/config/fields.h"
 #include "lib/config/service/marks.h"
+#include "lib/config/service/own_probes.h"
 #include "lib/config/service/pool_fields.h"
 #include "lib/config/service/probe_read.h"
 #include "lib/config/service/source_fields.h"
@@ -63,7 +64,7 @@ void read_server_ids(const Field& field, BackendConfig& backend) {
 }
 
 void read_backend(const Node& node, const std::string& context, PoolConfig& pool, PoolMarks& marks,
-                  Problems& problems) {
+                  OwnProbes& own_probes, Problems& problems) {
   BackendConfig backend;
   MapReader map(node, fmt::format("{}: backend {}", context, pool.backends.size() + 1), problems);
   const Field name = map.required("name");
@@ -80,7 +81,7 @@ void read_backend(const Node& node, const std::string& context, PoolConfig& pool
   const Field max_connections = map.optional("max_connections");
   max_connections.integer(1, kMaxConnections, backend.max_connections);
   FieldMarks health;
-  backend.health = read_own_probe(map.optional("health"), pool.health, health);
+  backend.health = read_own_probe(map.optional("health"), pool.health, health, own_probes);
   map.finish();
   pool.backends.push_back(std::move(backend));
   marks.backends.push_back({node.mark, name.mark(), address.mark(), weight.mark(), server_ids.mark(),
@@ -88,7 +89,7 @@ void read_backend(const Node& node, const std::string& context, PoolConfig& pool
 }
 
 void read_pool(const Node::Key& key, const Node& node, ServiceConfig& config, ServiceConfigMarks& marks,
-               Problems& problems) {
+               OwnProbes& own_probes, Problems& problems) {
   PoolConfig pool;
   PoolMarks pool_marks;
   pool.name = key.text;
@@ -104,7 +105,7 @@ void read_pool(const Node::Key& key, const Node& node, ServiceConfig& config, Se
   read_source(source, pool.source, pool_marks.source);
   for (const Node& backend :
        (source.present() ? map.optional("backends") : map.required("backends")).list()) {
-    read_backend(backend, map.context(), pool, pool_marks, problems);
+    read_backend(backend, map.context(), pool, pool_marks, own_probes, problems);
   }
   map.finish();
   config.pools.push_back(std::move(pool));
@@ -230,8 +231,9 @@ void read_config(const Node& root, ServiceConfig& config, ServiceConfigMarks& ma
   if (pools.present() && !pools.node().is_map()) {
     pools.problem(fmt::format("expected a map of pools by name, not {}", yaml::describe(pools.node())));
   } else if (pools.present()) {
+    OwnProbes own_probes;
     for (size_t i = 0; i < pools.node().keys.size(); ++i) {
-      read_pool(pools.node().keys[i], pools.node().items[i], config, marks, problems);
+      read_pool(pools.node().keys[i], pools.node().items[i], config, marks, own_probes, problems);
     }
   }
   for (const Node& node : services.list()) {

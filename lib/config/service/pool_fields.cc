@@ -5,6 +5,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "lib/config/service/durations.h"
 #include "lib/config/service/text_values.h"
 #include "lib/config/service/write.h"
 #include "lib/yaml/text.h"
@@ -67,10 +68,6 @@ void read_source_prefix(const Field& field, PoolConfig& pool, FieldMarks& marks)
   v6.integer(1, 128, pool.source_prefix_v6);
 }
 
-bool is_within(Duration value, Duration high) {
-  return value >= Duration{} && value <= high && value % std::chrono::milliseconds(1) == Duration{};
-}
-
 }  // namespace
 
 void read_pool_fields(MapReader& map, PoolConfig& pool, FieldMarks& marks) {
@@ -103,16 +100,12 @@ std::vector<Fault> pool_field_faults(const PoolConfig& pool, const FieldMarks& m
   const Quorum& quorum = pool.min_healthy;
   faults.add_if(quorum.is_percent && (quorum.value < 1 || quorum.value > 100), marks.of("min_healthy"),
                 "min_healthy", "expected a percentage in 1%..100%");
-  faults.add_if(
-      !quorum.is_percent && pool.source.type == SourceType::kStatic && quorum.value > pool.backends.size(),
-      marks.of("min_healthy"), "min_healthy",
-      fmt::format("{} is more than the pool has backends: {}", quorum.value, pool.backends.size()));
   faults.add_if(!quorum.is_percent && quorum.value > kMaxPoolBackends, marks.of("min_healthy"), "min_healthy",
                 fmt::format("{} is not in 0..{}", quorum.value, kMaxPoolBackends));
-  faults.add_if(!is_within(pool.slow_start, kMaxSlowStart), marks.of("slow_start"), "slow_start",
+  faults.add_if(!is_between(Duration{}, pool.slow_start, kMaxSlowStart), marks.of("slow_start"), "slow_start",
                 "expected whole milliseconds in 0s..1h");
-  faults.add_if(!is_within(pool.drain_timeout, kMaxDrainTimeout), marks.of("drain_timeout"), "drain_timeout",
-                "expected whole milliseconds in 0s..168h");
+  faults.add_if(!is_between(Duration{}, pool.drain_timeout, kMaxDrainTimeout), marks.of("drain_timeout"),
+                "drain_timeout", "expected whole milliseconds in 0s..168h");
   faults.add_if(pool.drain_end > DrainEnd::kClose, marks.of("drain_end"), "drain_end",
                 "expected leave or close");
   faults.add_if(pool.drain_end != DrainEnd::kLeave && pool.drain_timeout == Duration{}, marks.of("drain_end"),

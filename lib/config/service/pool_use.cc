@@ -128,7 +128,7 @@ class Uses {
     const yaml::Mark mark = use.marks->fields.of("fallback");
     const PoolUse* other = find(name);
     if (other == nullptr) {
-      add_if(true, mark, use, "fallback", unknown_pool(name));
+      add_if(true, mark, use, "fallback", unknown_pool(config_, name));
       return;
     }
     if (other == &use) {
@@ -169,16 +169,6 @@ class Uses {
     }
   }
 
-  std::string unknown_pool(const std::string& name) const {
-    std::vector<std::string_view> known;
-    for (const PoolConfig& pool : config_.pools) {
-      known.push_back(pool.name);
-    }
-    const std::string_view meant = yaml::closest(name, known);
-    return fmt::format("there is no pool {}{}", yaml::quote(name),
-                       meant.empty() ? "" : fmt::format(": did you mean '{}'?", meant));
-  }
-
   const ServiceConfig& config_;
   std::unordered_map<std::string_view, PoolUse> pools_;
   Faults faults_;
@@ -188,6 +178,16 @@ class Uses {
 
 std::vector<Fault> pool_use_faults(const ServiceConfig& config, const ServiceConfigMarks& marks) {
   return Uses(config, marks).run();
+}
+
+std::string unknown_pool(const ServiceConfig& config, std::string_view name) {
+  std::vector<std::string_view> known;
+  for (const PoolConfig& pool : config.pools) {
+    known.push_back(pool.name);
+  }
+  const std::string_view meant = yaml::closest(name, known);
+  return fmt::format("there is no pool {}{}", yaml::quote(name),
+                     meant.empty() ? "" : fmt::format(": did you mean '{}'?", meant));
 }
 
 }  // namespace maglb

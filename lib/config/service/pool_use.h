@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/config/service/fault.h"
@@ -14,5 +15,8 @@ namespace maglb {
 // With the whole context in `key`: "pool web: fallback". Names that are not found are passed over, but for
 // that of a fallback. REQUIRES: as many marks as pools and services.
 std::vector<Fault> pool_use_faults(const ServiceConfig& config, const ServiceConfigMarks& marks);
+
+// "there is no pool 'wbe': did you mean 'web'?"
+std::string unknown_pool(const ServiceConfig& config, std::string_view name);
 
 }  // namespace maglb

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <string_view>
 
+#include "lib/config/service/durations.h"
 #include "lib/config/service/probe_keys.h"
 #include "lib/config/service/text_values.h"
 #include "lib/config/service/write.h"
@@ -30,23 +31,14 @@ bool is_pin(std::string_view pin) {
          pin.find_first_not_of(kBase64, kPinStart.size()) == kMaxPin - 1;
 }
 
-// What the type has no use for; REQUIRES an enumerator.
+// What the type has no use for.
 void check_meaning(const ProbeConfig& probe, const FieldMarks& marks, Faults& faults) {
   const ProbeConfig defaults = default_probe(probe.type);
   for (const ProbeKey& key : probe_keys()) {
-    if (has_type(key.types, probe.type) || !key.differs(probe, defaults)) {
-      continue;
+    if (!has_type(key.types, probe.type) && key.differs(probe, defaults)) {
+      faults.add_if(true, marks.of(key.key), std::string(key.key), no_meaning(key.types, probe.type));
     }
-    if (probe.type == ProbeType::kNone) {
-      faults.add_if(true, marks.self(), "", "type none has no other settings");
-      return;
-    }
-    faults.add_if(true, marks.of(key.key), std::string(key.key), no_meaning(key.types, probe.type));
   }
-}
-
-bool is_between(Duration low, Duration value, Duration high) {
-  return low <= value && value <= high && value % std::chrono::milliseconds(1) == Duration(0);
 }
 
 void check_times(const ProbeConfig& probe, const FieldMarks& marks, Faults& faults) {
@@ -161,12 +153,12 @@ std::vector<Fault> probe_faults(const ProbeConfig& probe, const FieldMarks& mark
     faults.add_if(true, marks.self(), "", "expected a type and a way that there is");
     return faults.take();
   }
-  check_meaning(probe, marks, faults);
   if (probe.type == ProbeType::kNone) {
-    const ProbeConfig none = default_probe(ProbeType::kNone);
-    faults.add_if(probe != none, marks.self(), "", "type none has no other settings");
+    faults.add_if(probe != default_probe(ProbeType::kNone), marks.self(), "",
+                  "type none has no other settings");
     return faults.take();
   }
+  check_meaning(probe, marks, faults);
   check_times(probe, marks, faults);
   check_http(probe, marks, faults);
   faults.add_if(!is_host(probe.host), marks.of("host"), "host", "expected a host name");

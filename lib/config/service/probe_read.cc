@@ -63,18 +63,20 @@ void read_status(const Field& field, ProbeConfig& probe) {
   }
 }
 
+// `path` is the key with that of its map: "tls.pin".
+Field take(MapReader& map, std::string_view path, FieldMarks& marks) {
+  Field value = map.optional(path.substr(path.find('.') + 1));
+  marks.set(path, value.mark());
+  return value;
+}
+
 void read_tls(const Field& field, ProbeConfig& probe, FieldMarks& marks) {
   MapReader map(field.node(), field.context(), field.problems());
-  const auto take = [&](std::string_view key, std::string_view path) {
-    Field value = map.optional(key);
-    marks.set(path, value.mark());
-    return value;
-  };
-  const Field enabled = take("enabled", "tls.enabled");
-  const Field verify = take("verify", "tls.verify");
-  const Field server_name = take("server_name", "tls.server_name");
-  const Field ca_file = take("ca_file", "tls.ca_file");
-  const Field pin = take("pin", "tls.pin");
+  const Field enabled = take(map, "tls.enabled", marks);
+  const Field verify = take(map, "tls.verify", marks);
+  const Field server_name = take(map, "tls.server_name", marks);
+  const Field ca_file = take(map, "tls.ca_file", marks);
+  const Field pin = take(map, "tls.pin", marks);
   map.finish();
   if (probe.type == ProbeType::kHttps && enabled.present()) {
     enabled.problem("has a meaning with type grpc only: https is always inside TLS");
@@ -98,15 +100,10 @@ void read_tls(const Field& field, ProbeConfig& probe, FieldMarks& marks) {
 
 void read_dns(const Field& field, ProbeConfig& probe, FieldMarks& marks) {
   MapReader map(field.node(), field.context(), field.problems());
-  const auto take = [&](std::string_view key, std::string_view path) {
-    Field value = map.optional(key);
-    marks.set(path, value.mark());
-    return value;
-  };
-  take("name", "dns.name").string(probe.dns.name);
-  take("type", "dns.type").string(probe.dns.type);
-  read_text(take("expect", "dns.expect"), probe.dns.expect);
-  take("tcp", "dns.tcp").boolean(probe.dns.over_tcp);
+  take(map, "dns.name", marks).string(probe.dns.name);
+  take(map, "dns.type", marks).string(probe.dns.type);
+  read_text(take(map, "dns.expect", marks), probe.dns.expect);
+  take(map, "dns.tcp", marks).boolean(probe.dns.over_tcp);
   map.finish();
 }
 
@@ -207,6 +204,48 @@ void read_field(std::string_view key, const Field& field, ProbeConfig& probe, Fi
   }
 }
 
+// What a map says of a probe, by key.
+using Values = std::vector<std::pair<std::string_view, Field>>;
+
+bool is_said(const Values& values, std::string_view key) {
+  return std::any_of(values.begin(), values.end(), [key](const auto& value) { return value.first == key; });
+}
+
+// send_hex and expect_hex are marked as what they are other ways to write.
+Values take_values(MapReader& map, FieldMarks& marks) {
+  Values values;
+  const auto take_as = [&](std::string_view key, std::string_view mark) {
+    Field value = map.optional(key);
+    if (value.present()) {
+      marks.set(mark, value.mark());
+      values.emplace_back(key, std::move(value));
+    }
+  };
+  for (const ProbeKey& key : probe_keys()) {
+    take_as(key.key, key.key);
+    if (key.key == "send") {
+      take_as("send_hex", "send");
+    } else if (key.key == "expect") {
+      take_as("expect_hex", "expect");
+    }
+  }
+  return values;
+}
+
+void read_values(const Values& values, ProbeConfig& probe, FieldMarks& marks) {
+  for (const auto& [key, value] : values) {
+    const ProbeTypes types = types_with(key);
+    const std::string_view plain = key.ends_with("_hex") ? key.substr(0, key.find('_')) : "";
+    if (!has_type(types, probe.type)) {
+      value.problem(no_meaning(types, probe.type));
+    } else if (!plain.empty() && is_said(values, plain)) {
+      value.problem(fmt::format("expected {} or this, not both", plain));
+    } else {
+      read_field(key, value, probe, marks);
+    }
+  }
+}
+
 // REQUIRES: field.present(). A problem of the type leaves the others unread.
 void read_fields(const Field& field, const ProbeConfig& base, bool type_required, ProbeConfig& probe,
                  FieldMarks& marks) {
@@ -215,46 +254,16 @@ void read_fields(const Field& field, const ProbeConfig& base, bool type_required
   ProbeType type = base.type;
   const bool type_known = type_field.word<ProbeType>(kProbeTypes, type) || !type_field.present();
   probe = inherit_probe(base, type);
-
-  std::vector<std::pair<std::string_view, Field>> values;
-  const auto take = [&](std::string_view key) {
-    Field value = map.optional(key);
-    if (value.present()) {
-      const bool is_hex = key == "send_hex" || key == "expect_hex";
-      marks.set(is_hex ? key.substr(0, key.find('_')) : key, value.mark());
-      values.emplace_back(key, std::move(value));
-    }
-  };
-  for (const ProbeKey& key : probe_keys()) {
-    take(key.key);
-    if (key.key == "send") {
-      take("send_hex");
-    } else if (key.key == "expect") {
-      take("expect_hex");
-    }
-  }
+  const Values values = take_values(map, marks);
   map.finish();
-  const auto said = [&](std::string_view key) {
-    return std::any_of(values.begin(), values.end(), [key](const auto& value) { return value.first == key; });
-  };
-  for (const auto& [key, value] : values) {
-    if (!type_known) {
-      break;
-    }
-    const ProbeTypes types = types_with(key);
-    if (!has_type(types, type)) {
-      value.problem(no_meaning(types, type));
-    } else if ((key == "send_hex" && said("send")) || (key == "expect_hex" && said("expect"))) {
-      value.problem(fmt::format("expected {} or this, not both", key.substr(0, key.find('_'))));
-    } else {
-      read_field(key, value, probe, marks);
-    }
+  if (type_known) {
+    read_values(values, probe, marks);
   }
   // What is not said never makes what is said wrong.
-  if (type != ProbeType::kNone && !said("timeout")) {
+  if (type != ProbeType::kNone && !is_said(values, "timeout")) {
     probe.timeout = std::min(probe.timeout, probe.interval);
   }
-  if (!said("fast_interval")) {
+  if (!is_said(values, "fast_interval")) {
     probe.fast_interval = std::min(probe.fast_interval, probe.interval);
   }
 }
@@ -268,13 +277,18 @@ void read_probe(const Field& field, ProbeConfig& probe, FieldMarks& marks) {
   }
 }
 
-std::optional<ProbeConfig> read_own_probe(const Field& field, const ProbeConfig& base, FieldMarks& marks) {
+std::optional<ProbeConfig> read_own_probe(const Field& field, const ProbeConfig& base, FieldMarks& marks,
+                                          OwnProbes& all) {
   marks.start(field.mark());
-  if (!field.present()) {
+  if (!field.present() || all.full()) {
     return std::nullopt;
   }
   ProbeConfig probe = base;
   read_fields(field, base, false, probe, marks);
+  if (const std::string fault = all.add(probe); !fault.empty()) {
+    field.problem(fault);
+    return std::nullopt;
+  }
   return probe;
 }
 

@@ -6,6 +6,7 @@
 
 #include "lib/config/service/marks.h"
 #include "lib/config/service/model.h"
+#include "lib/config/service/own_probes.h"
 #include "lib/yaml/reader.h"
 
 namespace maglb {
@@ -13,8 +14,9 @@ namespace maglb {
 // A pool's. An absent field leaves the probe as it is.
 void read_probe(const yaml::Field& field, ProbeConfig& probe, FieldMarks& marks);
 
-// A backend's: what it does not say is as in `base`, the pool's. Nothing when the field is absent.
+// A backend's: what it does not say is as in `base`, the pool's. Nothing when the field is absent, or when
+// all that were read so far hold too much, which is a problem.
 std::optional<ProbeConfig> read_own_probe(const yaml::Field& field, const ProbeConfig& base,
-                                          FieldMarks& marks);
+                                          FieldMarks& marks, OwnProbes& all);
 
 }  // namespace maglb

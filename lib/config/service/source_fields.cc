@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <string_view>
 
+#include "lib/config/service/durations.h"
 #include "lib/config/service/text_values.h"
 #include "lib/config/service/write.h"
 #include "lib/net/address.h"
@@ -140,9 +141,8 @@ void check_dns(const BackendSource& source, const FieldMarks& marks, Faults& fau
                 fmt::format("expected at most {} addresses, like 10.0.0.53 or 10.0.0.53:5353 or "
                             "[2001:db8::53]:5353",
                             kMaxSourceServers));
-  faults.add_if(source.refresh < kMinSourceRefresh || source.refresh > kMaxSourceRefresh ||
-                    source.refresh % std::chrono::milliseconds(1) != Duration{},
-                marks.of("refresh"), "refresh", "expected whole milliseconds in 1s..24h");
+  faults.add_if(!is_between(kMinSourceRefresh, source.refresh, kMaxSourceRefresh), marks.of("refresh"),
+                "refresh", "expected whole milliseconds in 1s..24h");
   faults.add_if(source.records > DnsRecords::kSrv, marks.of("records"), "records",
                 "expected a, aaaa, both or srv");
 }

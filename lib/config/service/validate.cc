@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -12,7 +13,10 @@
 #include "lib/base/hex.h"
 #include "lib/base/prime.h"
 #include "lib/config/fields.h"
+#include "lib/config/service/address_fault.h"
+#include "lib/config/service/durations.h"
 #include "lib/config/service/option_faults.h"
+#include "lib/config/service/own_probes.h"
 #include "lib/config/service/pool_fields.h"
 #include "lib/config/service/pool_use.h"
 #include "lib/config/service/probe_faults.h"
@@ -25,40 +29,6 @@ namespace maglb {
 namespace {
 
 using yaml::Mark;
-
-struct BadPrefix {
-  std::string_view prefix;
-  std::string_view fault;
-};
-
-constexpr BadPrefix kBadPrefixes[] = {
-    {"0.0.0.0/8", "is unspecified (0.0.0.0/8)"},  {"127.0.0.0/8", "is a loopback address"},
-    {"224.0.0.0/4", "is a multicast address"},    {"255.255.255.255/32", "is the broadcast address"},
-    {"240.0.0.0/4", "is reserved (240.0.0.0/4)"}, {"::/128", "is unspecified"},
-    {"::1/128", "is a loopback address"},         {"fe80::/10", "is link-local (fe80::/10)"},
-    {"ff00::/8", "is a multicast address"},
-};
-
-// What is wrong with an address, or with one of a prefix, that packets are sent to; or empty.
-std::string_view address_fault(const IpPrefix& addresses) {
-  static const auto bad = [] {
-    std::vector<std::pair<IpPrefix, std::string_view>> list;
-    for (const BadPrefix& one : kBadPrefixes) {
-      list.emplace_back(*IpPrefix::parse(one.prefix), one.fault);
-    }
-    return list;
-  }();
-  for (const auto& [prefix, fault] : bad) {
-    if (prefix.overlaps(addresses)) {
-      return fault;
-    }
-  }
-  return {};
-}
-
-bool is_between(Duration low, Duration value, Duration high) {
-  return low <= value && value <= high && value % std::chrono::milliseconds(1) == Duration(0);
-}
 
 class Validator {
  public:
@@ -85,6 +55,12 @@ class Validator {
     const PoolConfig* pool = nullptr;
     const ServiceEntry* service = nullptr;  // the first that uses the pool
     bool different_ports = false;
+  };
+  // What the backends of one pool have so far.
+  struct Taken {
+    std::set<std::string_view> names;
+    std::map<IpAddress, std::string_view> addresses;
+    std::map<std::string_view, std::string_view> server_ids;
   };
 
   void report(Mark mark, std::string_view context, std::string_view message) {
@@ -119,11 +95,9 @@ class Validator {
     report_all(pool_field_faults(pool, marks.fields), context);
     report_all(source_faults(pool.source, marks.source), context + ": source");
     report_all(probe_faults(pool.health, marks.health), context + ": health");
-    std::unordered_map<std::string_view, Mark> names;
-    std::map<IpAddress, std::string_view> addresses;
-    std::map<std::string, std::string_view> server_ids;
+    Taken taken;
     for (size_t i = 0; i < pool.backends.size(); ++i) {
-      check_backend(pool, pool.backends[i], marks.backends[i], context, names, addresses, server_ids);
+      check_backend(pool, pool.backends[i], marks.backends[i], context, taken);
     }
   }
 
@@ -151,18 +125,17 @@ class Validator {
   }
 
   void check_backend(const PoolConfig& pool, const BackendConfig& backend, const BackendMarks& marks,
-                     const std::string& pool_context, std::unordered_map<std::string_view, Mark>& names,
-                     std::map<IpAddress, std::string_view>& addresses,
-                     std::map<std::string, std::string_view>& server_ids) {
+                     const std::string& pool_context, Taken& taken) {
     const std::string context = fmt::format("{}: backend {}", pool_context,
                                             is_name(backend.name) ? backend.name : yaml::quote(backend.name));
     check_name(marks.name, context, backend.name);
-    if (!names.try_emplace(backend.name, marks.name).second) {
+    if (!taken.names.insert(backend.name).second) {
       report(marks.name, context, "another backend of the pool has this name");
     }
     if (const std::string_view fault = address_fault(backend.address); !fault.empty()) {
       report(marks.address, context + ": address", fmt::format("{} {}", backend.address.to_string(), fault));
-    } else if (const auto [other, added] = addresses.try_emplace(backend.address, backend.name); !added) {
+    } else if (const auto [other, added] = taken.addresses.try_emplace(backend.address, backend.name);
+               !added) {
       report(
           marks.address, context + ": address",
           fmt::format("{} is the address of backend {} already", backend.address.to_string(), other->second));
@@ -176,16 +149,21 @@ class Validator {
              fmt::format("{} is not in 1..{}", backend.max_connections, kMaxConnections));
     }
     check_own_probe(pool, backend, marks, context);
+    check_server_ids(backend, marks, context, taken);
+    backends_.try_emplace(backend.address, fmt::format("{}/{}", pool.name, backend.name));
+  }
+
+  void check_server_ids(const BackendConfig& backend, const BackendMarks& marks, const std::string& context,
+                        Taken& taken) {
     for (const std::string& id : backend.server_ids) {
       if (id.empty() || id.size() > kLongestServerId) {
         report(marks.server_ids, context + ": server_ids",
                fmt::format("expected 1..{} octets", kLongestServerId));
-      } else if (const auto [other, added] = server_ids.try_emplace(id, backend.name); !added) {
+      } else if (const auto [other, added] = taken.server_ids.try_emplace(id, backend.name); !added) {
         report(marks.server_ids, context + ": server_ids",
                fmt::format("{} is a server id of backend {} already", to_hex(id), other->second));
       }
     }
-    backends_.try_emplace(backend.address, fmt::format("{}/{}", pool.name, backend.name));
   }
 
   void check_own_probe(const PoolConfig& pool, const BackendConfig& backend, const BackendMarks& marks,
@@ -194,6 +172,9 @@ class Validator {
       return;
     }
     const ProbeConfig& probe = *backend.health;
+    if (const std::string fault = own_probes_.add(probe); !fault.empty()) {
+      report(marks.health.self(), context + ": health", fault);
+    }
     report_all(probe_faults(probe, marks.health), context + ": health");
     if (probe.port == 0 && pool.health.port != 0 && has_type(kProbesWithPort, probe.type)) {
       report(marks.health.self(), context + ": health", "expected a port: the pool's probe has one");
@@ -219,9 +200,7 @@ class Validator {
     }
     check_service_address(service, marks, context);
     check_use(service, marks, context);
-    for (const OptionFault& fault : option_faults(service, marks)) {
-      report(fault.mark, fmt::format("{}: {}", context, fault.key), fault.why);
-    }
+    report_all(option_faults(service, marks), context);
     check_sources(service.options.source_allow, marks.source_allow, context + ": source_allow");
     check_sources(service.options.source_deny, marks.source_deny, context + ": source_deny");
     const FlowTimeouts& timeouts = service.timeouts;
@@ -305,7 +284,7 @@ class Validator {
     const auto found = uses_.find(service.pool);
     if (found == uses_.end()) {
       if (!problems_.full()) {
-        report(marks.pool, context + ": pool", unknown_pool(service.pool));
+        report(marks.pool, context + ": pool", unknown_pool(config_, service.pool));
       }
       return;
     }
@@ -386,19 +365,10 @@ class Validator {
     }
   }
 
-  std::string unknown_pool(const std::string& name) const {
-    std::vector<std::string_view> known;
-    for (const PoolConfig& pool : config_.pools) {
-      known.push_back(pool.name);
-    }
-    const std::string_view meant = yaml::closest(name, known);
-    return fmt::format("there is no pool {}{}", yaml::quote(name),
-                       meant.empty() ? "" : fmt::format(": did you mean '{}'?", meant));
-  }
-
   const ServiceConfig& config_;
   const ServiceConfigMarks& marks_;
   yaml::Problems& problems_;
+  OwnProbes own_probes_;
   uint64_t slots_ = 0;                         // of the pools so far
   std::unordered_map<std::string, Use> uses_;  // of every pool
   std::map<IpAddress, std::string> backends_;  // of all pools

@@ -132,6 +132,22 @@ TEST(ServiceConfigParse, AnUnreadableFileIsOneProblem) {
   EXPECT_EQ(config.error().to_string(), "/nonexistent.yaml: cannot be read: No such file or directory");
 }
 
+// A document of little more than 1 MiB that asks for 5 GiB.
+TEST(ServiceConfigParse, CopiesOfAProbeAreBounded) {
+  std::string text = "version: 1\npools:\n  p:\n    health: {type: http, port: 80, path: /";
+  text.append(1 << 20, 'x') += "}\n    backends:\n";
+  for (int i = 0; i < 5000; ++i) {
+    text += "      - {health: {}, name: b" + std::to_string(i) + ", address: 10.1." +
+            std::to_string(i / 250) + "." + std::to_string(i % 250 + 1) + "}\n";
+  }
+  const auto config = parse_service_config(text, "m.yaml");
+  ASSERT_FALSE(config);
+  const std::string problems = config.error().to_string();
+  const std::string_view why = "with this one the probes of backends hold";
+  EXPECT_THAT(problems, testing::HasSubstr("m.yaml:21:18: pool p: backend b15: health: " + std::string(why)));
+  EXPECT_EQ(problems.find(why), problems.rfind(why));
+}
+
 TEST(ServiceConfigParse, ManyBackendsAreReadInTime) {
   std::string text = "version: 1\npools:\n  p:\n    table_size: 1048573\n    backends:\n";
   for (int i = 0; i < 16384; ++i) {

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "lib/config/service/own_probes.h"
+
 namespace maglb {
 namespace {
 
@@ -80,6 +82,43 @@ TEST(Validate, HoldsAChangeInMemoryToTheFilesRules) {
   config.pools[0].health.type = ProbeType::kNone;
   config.pools[0].health.port = 80;
   EXPECT_THAT(refusal(config), testing::HasSubstr("type none has no other settings"));
+}
+
+TEST(Validate, ABackendCanBeRemovedWhateverMinHealthySays) {
+  ServiceConfig config = good();
+  config.pools[0].min_healthy = {2, false};
+  EXPECT_EQ(refusal(config), "accepted");
+  config.pools[0].backends.pop_back();
+  EXPECT_EQ(refusal(config), "accepted");
+  config.pools[0].min_healthy = {101, true};
+  EXPECT_EQ(refusal(config), "pool web: min_healthy: expected a percentage in 1%..100%");
+}
+
+TEST(Validate, BoundsWhatTheProbesOfBackendsHoldTogether) {
+  ServiceConfig config = good();
+  config.services.clear();
+  PoolConfig& pool = config.pools[0];
+  pool.table_size = 65537;
+  pool.backends.clear();
+  ProbeConfig probe;
+  probe.type = ProbeType::kExec;
+  probe.command = {"/" + std::string(kMaxCommandWord - 1, 'x'), std::string(kMaxCommandWord, 'x')};
+  const auto count = static_cast<uint32_t>(kMaxOwnProbeBytes / bytes_of(probe));
+  for (uint32_t i = 0; i <= count; ++i) {
+    pool.backends.push_back(
+        {"b" + std::to_string(i),
+         IpAddress::v4({10, 0, static_cast<uint8_t>(i / 250), static_cast<uint8_t>(i % 250 + 1)}), 100,
+         AdminState::kUp});
+    if (i < count) {
+      pool.backends.back().health = probe;
+    }
+  }
+  EXPECT_EQ(refusal(config), "accepted");
+  pool.backends.back().health = probe;
+  EXPECT_EQ(refusal(config), "pool web: backend b" + std::to_string(count) +
+                                 ": health: with this one the probes of backends hold " +
+                                 std::to_string((count + 1) * bytes_of(probe)) +
+                                 " bytes together, at most 16777216 are possible");
 }
 
 TEST(Validate, AnEmptyPoolIsGood) {

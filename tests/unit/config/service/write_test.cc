@@ -103,7 +103,7 @@ class Generator {
       }
     }
     if (below(2) == 0 && pool.backends.size() > 1) {
-      pool.min_healthy = below(2) == 0 ? Quorum{1 + below(100), true} : Quorum{below(2), false};
+      pool.min_healthy = below(2) == 0 ? Quorum{1 + below(100), true} : Quorum{below(5), false};
     }
     return pool;
   }
