@@ -18,7 +18,7 @@ from wire import Capture, SYN, Steady, process_group_of
 
 INTERVAL, TIMEOUT, FALL = 0.1, 0.05, 3
 BOUND = FALL * INTERVAL + TIMEOUT
-TRIALS = figure(100, 3)
+TRIALS = figure(100, 2)
 RATE = 2000  # so that one of four servers is due a flow every 2 ms
 
 

@@ -19,9 +19,9 @@ from hole import cut, hole
 from load import load
 from support import SLACK, WEB, figure, wait_until
 
-SERVICES = figure(1000, 100)
+SERVICES = figure(1000, 50)
 BACKENDS = figure(100, 20)  # of each
-FLAPS = figure(20, 3)
+FLAPS = figure(20, 2)
 RELOADED = figure(100, 10)  # pools of 100 probed backends
 NETWORK = "10.21.0.0/16"
 LIMITS = {"limits": {"services": 4096, "pools": 4096, "backends": 1 << 17}}
