@@ -97,12 +97,15 @@ class Daemons:
             "--api-socket", str(self.api_socket), "--state-dir", str(self.state),
         )  # fmt: skip
 
-    def start(self):
+    def attach_decap(self):
         for server in self.lab.servers:
             self.lab.run(
                 server, program("maglb-decap"), "attach", "--interface", "eth0",
                 "--from", "10.0.0.0/24", "--from", "2001:db8::/64",
             )  # fmt: skip
+
+    def start(self):
+        self.attach_decap()
         self.start_dataplane()
         self.start_controlplane()
         self.wait_ready()
