@@ -38,6 +38,7 @@ Balancer::Balancer(const BalancerPlan& plan)
       flows_(std::make_unique<FlowTable>(buckets_)),
       tables_{flows_.get()},
       counters_(plan.services, plan.backends),
+      scheduling_(0, 1, kFlowKey, 1, plan.backends, std::pmr::get_default_resource()),
       next_hops_(plan.backends),
       ports_(1) {
   ports_[0].mac = kPortMac;
@@ -49,6 +50,8 @@ Balancer::Balancer(const BalancerPlan& plan)
       WorkerContext{*flows_, tables_, counters_, next_hops_, ports_, kFlowKey,
                     IpAddress::v4(std::array<uint8_t, 4>{10, 0, 0, 2}), service_address(0xffff, true)});
   worker_->path = path_of(isa_from(std::getenv("MAGLB_ISA")).value_or(best_isa()));
+  worker_->scheduling = &scheduling_;
+  flows_->count_in(&scheduling_.flows);
   make_snapshot(std::vector<uint32_t>(plan.backends, 1));
 }
 
@@ -99,6 +102,7 @@ uint64_t Balancer::run(Traffic& traffic, Time now) {
 
 // A table is empty when its memory is.
 void Balancer::clear() {
+  count_flows_by(*snapshot_, &scheduling_);
   flows_->sweep(buckets_.size(), Tick::at(monotonic_now()), [](const FlowEntry&) { return false; });
 }
 

@@ -7,6 +7,7 @@
 
 #include "bench/traffic.h"
 #include "lib/lb/pipeline.h"
+#include "lib/lb/schedule.h"
 
 namespace maglb::bench {
 
@@ -41,6 +42,7 @@ class Balancer {
   std::unique_ptr<FlowTable> flows_;
   std::vector<const FlowTable*> tables_;
   WorkerCounters counters_;
+  Scheduling scheduling_;  // counts flows, as in every program
   NextHopTable next_hops_;
   std::vector<PortView> ports_;
   std::unique_ptr<WorkerContext> worker_;

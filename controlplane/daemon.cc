@@ -10,12 +10,19 @@
 #include <memory>
 
 #include "controlplane/api/api.h"
-#include "controlplane/api/http_server.h"
+#include "controlplane/api/config_routes.h"
+#include "controlplane/api/event_routes.h"
+#include "controlplane/api/explain_route.h"
+#include "controlplane/api/watch.h"
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/discovery/discovery.h"
+#include "controlplane/event_keeper.h"
+#include "controlplane/listeners.h"
 #include "controlplane/notify.h"
 #include "controlplane/publish/client.h"
 #include "controlplane/publish/publisher.h"
 #include "controlplane/publish/stats.h"
+#include "controlplane/publish_events.h"
 #include "controlplane/store/store.h"
 
 namespace maglb {
@@ -31,17 +38,34 @@ class Daemon {
         client_(io_, options.dataplane_socket, [this] { on_connection_change(); }),
         publisher_(io_, client_),
         stats_(io_, client_),
-        reconciler_(io_, options.config, std::move(store), publisher_, events_),
-        api_(reconciler_, publisher_, client_, stats_),
+        reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
+        keeper_(io_, events_, reconciler_.store()),
+        discovery_(
+            io_, events_, [this](const FoundMembers& told) { reconciler_.set_members(told); },
+            [this](const std::string& pool, const std::string& text) {
+              reconciler_.set_source_condition(pool, text);
+            }),
+        publish_events_(events_),
+        api_(reconciler_, publisher_, client_, stats_, events_),
+        watch_(io_, events_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
-        reload_signal_(io_, SIGHUP) {}
+        reload_signal_(io_, SIGHUP) {
+    reconciler_.on_document([this] { discovery_.set_pools(reconciler_.listed()); });
+    add_explain_route(api_, client_);
+    add_config_routes(api_, reconciler_, publisher_, client_);
+    add_event_routes(api_, events_);
+    publisher_.tell([this](uint64_t generation, const std::string& refusal) {
+      publish_events_.on_outcome(generation, refusal);
+    });
+  }
 
   int run();
 
  private:
   void on_connection_change();
   void await_reload();
+  void add_calls();
   std::string status() const;
 
   const Options& options_;
@@ -51,10 +75,15 @@ class Daemon {
   Publisher publisher_;
   StatsCache stats_;
   Reconciler reconciler_;
+  EventKeeper keeper_;
+  Discovery discovery_;
+  PublishEvents publish_events_;
   Api api_;
+  Watch watch_;
   Notify notify_;
   boost::asio::signal_set stop_signals_;
   boost::asio::signal_set reload_signal_;
+  Listeners listeners_;  // the last: connections end before what they ask
 };
 
 std::string Daemon::status() const {
@@ -64,6 +93,10 @@ std::string Daemon::status() const {
 
 void Daemon::on_connection_change() {
   stats_.forget();
+  publish_events_.on_connection(client_.is_connected(),
+                                client_.is_connected()
+                                    ? fmt::format("it runs generation {}", client_.hello().generation())
+                                    : std::string("its connection ended"));
   if (client_.is_connected() && client_.has_lease()) {
     reconciler_.stay_above(client_.hello().generation());
   }
@@ -78,9 +111,19 @@ void Daemon::await_reload() {
     notify_.reloading();
     // Whether it was taken is in the log: a signal has no other answer.
     (void)reconciler_.reload();
+    listeners_.reload();
     notify_.ready(status());
     await_reload();
   });
+}
+
+void Daemon::add_calls() {
+  api_.add("GET", "/v1/watch", [this](const Api::Arguments& arguments, const Respond& respond) {
+    respond(watch_.open(arguments.request, arguments.target));
+  });
+  for (const std::string& call : api_.calls()) {
+    spdlog::debug("API: serves {}", call);
+  }
 }
 
 int Daemon::run() {
@@ -89,13 +132,15 @@ int Daemon::run() {
     fmt::print(stderr, "{}\n", started.error().error.message);
     return started.error().error.kind == ErrorKind::kInvalid ? kInvalidConfig : kFailed;
   }
-  const auto server = HttpServer::listen(
-      io_, options_.api_socket,
-      [this](const ApiRequest& request, Respond respond) { api_.handle(request, std::move(respond)); });
-  if (!server) {
-    spdlog::error("API: {}", server.error().message);
+  add_calls();
+  auto listeners = Listeners::open(io_, options_, [this](const ApiRequest& request, Respond respond) {
+    api_.handle(request, std::move(respond));
+  });
+  if (!listeners) {
+    spdlog::error("API: {}", listeners.error().message);
     return kFailed;
   }
+  listeners_ = std::move(*listeners);
   stop_signals_.async_wait([this](const boost::system::error_code& error, int number) {
     if (!error) {
       spdlog::info("stopping on signal {}", number);

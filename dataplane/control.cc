@@ -36,6 +36,8 @@ FlowKey key_of(const FlowQuery& query) {
 
 Control::Control(const Parts& parts)
     : parts_(parts),
+      flow_hash_(parts.explain.flow_key),
+      explainer_(parts.registry.limits().services, parts.registry.limits().backends),
       boot_id_(SipKey::random().k0),
       started_(monotonic_now()),
       service_base_([workers = &parts.workers](uint32_t index) {
@@ -133,6 +135,14 @@ void Control::fill_worker(const Worker& worker, ipc::WorkerStats& reply) const {
   reply.set_total_cycles(worker.total_cycles());
 }
 
+uint64_t Control::flows_of(uint32_t backend_counter) const {
+  uint32_t sum = 0;
+  for (const auto& worker : parts_.workers) {
+    sum += worker->backend_flows().own(backend_counter);
+  }
+  return BackendFlows::at_least_none(sum);
+}
+
 void Control::fill_stats(ipc::Stats& reply) {
   reply.set_generation(parts_.registry.generation());
   reply.set_boot_id(boot_id_);
@@ -152,7 +162,10 @@ void Control::fill_stats(ipc::Stats& reply) {
     stats->set_pool(backend.pool);
     stats->set_name(backend.name);
     stats->set_next_hop(parts_.next_hops.describe(backend.next_hop));
-    fill(backend_base_.of(backend.counter), *stats->mutable_traffic());
+    const Traffic traffic = backend_base_.of(backend.counter);
+    fill(traffic, *stats->mutable_traffic());
+    stats->set_flows(flows_of(backend.counter));
+    stats->set_refused(traffic.refused);
   }
   for (const auto& port : parts_.ports) {
     const Port::Figures figures = port->figures();
@@ -170,7 +183,7 @@ void Control::fill_stats(ipc::Stats& reply) {
 }
 
 void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const {
-  const FlowDigest digest = parts_.flow_hash.digest(key, service.id);
+  const FlowDigest digest = flow_hash_.digest(key, service.id);
   const Tick tick = Tick::at(parts_.clock.now());
   // A flow that changed queues has an entry in both tables: the younger one is where it is now.
   std::optional<FlowEntry> youngest;

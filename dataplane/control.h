@@ -16,15 +16,29 @@
 #include "dataplane/tsc_clock.h"
 #include "dataplane/worker.h"
 #include "lib/ipc/server.h"
+#include "lib/lb/explain.h"
 
 namespace maglb {
+
+// What the workers have beside the snapshot, for a packet that is explained.
+struct ExplainSettings {
+  SipKey flow_key;
+  TunnelSource tunnel_source_v4;
+  TunnelSource tunnel_source_v6;
+  PathFunction path;
+  const NextHopTable& next_hop_table;
+  std::span<const PortView> links;
+  std::vector<std::string> link_names;
+  std::span<const FlowTable* const> tables;
+  std::optional<NatPorts> nat_ports;  // of a worker that only explains
+};
 
 class Control final : public IpcHandler {
  public:
   // What it speaks for. All of it outlives it.
   struct Parts {
     const TscClock& clock;
-    FlowHash flow_hash;  // the workers' own
+    const ExplainSettings& explain;
     Registry& registry;
     Publisher& publisher;
     SteeringSync& steering;
@@ -38,15 +52,19 @@ class Control final : public IpcHandler {
   std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) override;
   void fill_stats(ipc::Stats& reply) override;
   void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) override;
+  void explain(const ExplainQuery& query, ipc::ExplainReply& reply) override;
   void summarize(ipc::FlowSummary& reply) override;
   void on_event(const std::string& message) override;
 
  private:
   Result<void> apply(const Change& change);
+  uint64_t flows_of(uint32_t backend_counter) const;
   void fill_worker(const Worker& worker, ipc::WorkerStats& reply) const;
   void fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const;
 
   Parts parts_;
+  FlowHash flow_hash_;  // the workers' own
+  Explainer explainer_;
   uint64_t boot_id_;
   Time started_;
   std::vector<ServiceSpec> services_;  // running now

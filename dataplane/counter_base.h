@@ -18,14 +18,16 @@ struct Traffic {
   uint64_t packets = 0;
   uint64_t bytes = 0;
   uint64_t new_flows = 0;
+  uint64_t refused = 0;
 
   void add(const TrafficCounters& counters) {
     packets += counters.packets.value();
     bytes += counters.bytes.value();
     new_flows += counters.new_flows.value();
+    refused += counters.refused.value();
   }
   Traffic since(const Traffic& base) const {
-    return {packets - base.packets, bytes - base.bytes, new_flows - base.new_flows};
+    return {packets - base.packets, bytes - base.bytes, new_flows - base.new_flows, refused - base.refused};
   }
 };
 

@@ -64,6 +64,8 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
       buckets_(buckets_for(flow_entries), &memory_),
       flows_(buckets_),
       counters_(shared.services_limit, shared.backends_limit, &memory_),
+      scheduling_(place.number, shared.workers, shared.flow_key, shared.pools_limit, shared.backends_limit,
+                  &memory_),
       inbox_(&memory_),
       fragments_(shared.flow_key, fragment_limits(shared.workers), FragmentTable::kLifetime, &memory_),
       context_{flows_,
@@ -87,7 +89,10 @@ Worker::Worker(const Place& place, const Shared& shared, const std::atomic<const
     nat_.emplace(*shared.nat_ports, place.number, nat_port_key(shared.flow_key), NatTable::kDefaultQuarantine,
                  &memory_);
     context_.nat = &*nat_;
+    nat_->count_in(&scheduling_.flows);
   }
+  flows_.count_in(&scheduling_.flows);
+  context_.scheduling = &scheduling_;
   context_.workers = shared.workers;
   context_.fragments = &fragments_;
 }
@@ -125,7 +130,8 @@ uint64_t Worker::memory_bytes(size_t flow_entries, const NatPorts* nat_ports, si
                               size_t backends_limit) {
   return sizeof(Worker) + buckets_for(flow_entries) * sizeof(FlowTable::Bucket) + nat_bytes(nat_ports) +
          Inbox::memory_bytes() + kFragmentTableBytes +
-         (services_limit + backends_limit) * sizeof(TrafficCounters);
+         (services_limit + backends_limit) * sizeof(TrafficCounters) + backends_limit * 2 * sizeof(uint32_t) +
+         kMaxPoolNumbers * sizeof(uint64_t);
 }
 
 std::vector<LineMemory::Range> Worker::memory() const {
@@ -391,6 +397,7 @@ void Worker::sweep_due(const Snapshot& snapshot, uint64_t tsc) {
 
 void Worker::sweep(const Snapshot& snapshot, Time now) {
   const size_t before = flows_.size();
+  count_flows_by(snapshot, &scheduling_);
   flows_.let_move_behind(!snapshot.has_removed());
   const bool passed = flows_.sweep(schedule_.slice(), Tick::at(now),
                                    [&](const FlowEntry& entry) { return entry_may_stay(entry, snapshot); });

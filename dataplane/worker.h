@@ -10,7 +10,8 @@
 // lines that nobody else writes (memory() tells which), but for its inbox, where others put what they hand
 // over. Of what it writes, other workers read the flow table, and the main core counts when it is asked for
 // them. What it reads often and the main core writes
-// lies apart from all else: the stop flag, the published pointer, next hops, and the token of Grace.
+// lies apart from all else: the stop flag, the published pointer, next hops, the token of Grace, and how many
+// flows the other workers have of each backend.
 #pragma once
 
 #include <array>
@@ -31,6 +32,7 @@
 #include "dataplane/tsc_clock.h"
 #include "lib/flow/fragment_table.h"
 #include "lib/lb/batch.h"
+#include "lib/lb/schedule.h"
 #include "lib/lb/worker_context.h"
 
 struct rte_mbuf;
@@ -62,6 +64,7 @@ class alignas(64) Worker {
     PathFunction path = path_of(Isa::kBaseline);
     const NatPorts* nat_ports = nullptr;  // null: no nat_source
     uint32_t workers = 1;
+    size_t pools_limit = 1;
   };
 
   struct Free {
@@ -90,6 +93,9 @@ class alignas(64) Worker {
   const Place& place() const { return place_; }
   const FlowTable& flows() const { return flows_; }
   Inbox& inbox() { return inbox_; }
+  // How many flows of each backend it has, and knows of the others'.
+  BackendFlows& backend_flows() { return scheduling_.flows; }
+  const BackendFlows& backend_flows() const { return scheduling_.flows; }
   const WorkerCounters& counters() const { return counters_; }
   // The counts of the equation as they were within one burst, or, should the worker outrun the reader
   // time and again, as they were read. Any thread; never waits for the worker.
@@ -151,6 +157,7 @@ class alignas(64) Worker {
   // Read by other workers, too, and the counts by the main core.
   alignas(64) FlowTable flows_;
   WorkerCounters counters_;
+  Scheduling scheduling_;
 
   // Written by other workers, too.
   Inbox inbox_;

@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <set>
 
+#include "controlplane/api/author.h"
 #include "controlplane/api/backend_body.h"
+#include "controlplane/api/etag.h"
+#include "controlplane/api/flow_query.h"
 #include "controlplane/api/metrics.h"
 #include "controlplane/api/objects.h"
+#include "controlplane/api/openapi.h"
+#include "controlplane/api/query.h"
 #include "lib/ipc/convert.h"
 
 namespace maglb {
@@ -53,61 +57,6 @@ std::optional<std::vector<std::string>> match(std::string_view route, const std:
   return names;
 }
 
-Result<std::string> parameter(const Target& target, const char* name) {
-  const auto found = target.query.find(name);
-  if (found == target.query.end()) {
-    return fail(ErrorKind::kInvalid, fmt::format("parameter {} is missing", name));
-  }
-  return found->second;
-}
-
-Result<IpAddress> address_parameter(const Target& target, const char* name) {
-  const auto text = parameter(target, name);
-  if (!text) {
-    return tl::unexpected(text.error());
-  }
-  auto address = IpAddress::parse(*text);
-  if (!address) {
-    return tl::unexpected(std::move(address.error()).within(name));
-  }
-  return *address;
-}
-
-Result<uint16_t> port_parameter(const Target& target, const char* name) {
-  const auto text = parameter(target, name);
-  if (!text) {
-    return tl::unexpected(text.error());
-  }
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), port);
-  if (error != std::errc() || end != text->data() + text->size()) {
-    return fail(ErrorKind::kInvalid, fmt::format("{}: expected a number in 0..65535", name));
-  }
-  return port;
-}
-
-Result<FlowQuery> flow_query(const Target& target) {
-  const auto protocol = parameter(target, "protocol");
-  if (!protocol || (*protocol != "tcp" && *protocol != "udp")) {
-    return fail(ErrorKind::kInvalid, "protocol: expected tcp or udp");
-  }
-  const auto source = address_parameter(target, "source");
-  const auto destination = address_parameter(target, "destination");
-  if (!source || !destination) {
-    return tl::unexpected(source ? destination.error() : source.error());
-  }
-  if (source->is_v4() != destination->is_v4()) {
-    return fail(ErrorKind::kInvalid, "source and destination: expected addresses of one family");
-  }
-  const auto source_port = port_parameter(target, "source_port");
-  const auto destination_port = port_parameter(target, "destination_port");
-  if (!source_port || !destination_port) {
-    return tl::unexpected(source_port ? destination_port.error() : source_port.error());
-  }
-  return FlowQuery{*protocol == "tcp" ? Protocol::kTcp : Protocol::kUdp, *source, *destination, *source_port,
-                   *destination_port};
-}
-
 }  // namespace
 
 ApiResponse error_response(unsigned status, const char* kind, const std::string& message) {
@@ -129,38 +78,115 @@ ApiResponse error_response(const Refusal& refusal) {
   return json_response({{"error", std::move(error)}}, status);
 }
 
-Api::Api(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client, StatsCache& stats)
-    : reconciler_(reconciler), publisher_(publisher), client_(client), stats_(stats) {}
-
-const std::vector<Api::Route>& Api::routes() {
-  static const std::vector<Route> kRoutes = {
-      {"GET", "/v1/status", &Api::get_status},
-      {"GET", "/v1/services", &Api::get_services},
-      {"GET", "/v1/services/*", &Api::get_service},
-      {"GET", "/v1/pools", &Api::get_pools},
-      {"GET", "/v1/pools/*", &Api::get_pool},
-      {"GET", "/v1/pools/*/backends", &Api::get_pool_backends},
-      {"POST", "/v1/pools/*/backends", &Api::add_backend},
-      {"GET", "/v1/backends", &Api::get_backends},
-      {"GET", "/v1/pools/*/backends/*", &Api::get_backend},
-      {"PATCH", "/v1/pools/*/backends/*", &Api::patch_backend},
-      {"DELETE", "/v1/pools/*/backends/*", &Api::remove_backend},
-      {"GET", "/v1/config", &Api::get_config},
-      {"PUT", "/v1/config", &Api::put_config},
-      {"POST", "/v1/config/check", &Api::check_config},
-      {"POST", "/v1/config/reload", &Api::reload_config},
-      {"GET", "/v1/flows/lookup", &Api::look_up_flow},
-      {"GET", "/v1/flows/summary", &Api::summarize_flows},
-      {"GET", "/v1/stats", &Api::get_stats},
-      {"GET", "/metrics", &Api::get_metrics},
-      {"GET", "/livez", &Api::get_livez},
-      {"GET", "/readyz", &Api::get_readyz},
-  };
-  return kRoutes;
+Api::Api(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client, StatsCache& stats,
+         EventLog& events)
+    : reconciler_(reconciler), publisher_(publisher), client_(client), stats_(stats), events_(events) {
+  add_own_routes();
 }
 
-void Api::add(const char* method, const char* path, Answer answer) {
-  added_.push_back({method, path, std::move(answer)});
+void Api::add_own_routes() {
+  constexpr RouteRules kDocument{Tagged::kDocument, false};
+  constexpr RouteRules kPool{Tagged::kPool, false};
+  constexpr RouteRules kBackend{Tagged::kBackend, false};
+  constexpr RouteRules kHarmless{Tagged::kNo, true};
+  add_own("GET", "/v1/status", &Api::get_status);
+  add_own("GET", "/v1/services", &Api::get_services);
+  add_own("GET", "/v1/services/*", &Api::get_service);
+  add_own("GET", "/v1/pools", &Api::get_pools, kDocument);
+  add_own("GET", "/v1/pools/*", &Api::get_pool, kPool);
+  add_own("GET", "/v1/pools/*/backends", &Api::get_pool_backends, kPool);
+  add_own("POST", "/v1/pools/*/backends", &Api::add_backend, kPool);
+  add_own("GET", "/v1/backends", &Api::get_backends, kDocument);
+  add_own("GET", "/v1/pools/*/backends/*", &Api::get_backend, kBackend);
+  add_own("PATCH", "/v1/pools/*/backends/*", &Api::patch_backend, kBackend);
+  add_own("DELETE", "/v1/pools/*/backends/*", &Api::remove_backend, kBackend);
+  add_own("GET", "/v1/config", &Api::get_config, kDocument);
+  add_own("PUT", "/v1/config", &Api::put_config, kDocument);
+  add_own("POST", "/v1/config/check", &Api::check_config, kHarmless);
+  add_own("POST", "/v1/config/reload", &Api::reload_config, kDocument);
+  add_own("GET", "/v1/flows/lookup", &Api::look_up_flow);
+  add_own("GET", "/v1/flows/summary", &Api::summarize_flows);
+  add_own("GET", "/v1/stats", &Api::get_stats);
+  add_own("GET", "/v1/openapi.yaml", &Api::get_openapi);
+  add_own("GET", "/metrics", &Api::get_metrics);
+  add_own("GET", "/livez", &Api::get_livez);
+  add_own("GET", "/readyz", &Api::get_readyz);
+}
+
+void Api::add_own(const char* method, const char* path, void (Api::*handler)(Call&), RouteRules rules) {
+  routes_.push_back({method, path, [this, handler](Call& call) { (this->*handler)(call); }, rules});
+}
+
+void Api::add(const char* method, const char* path, Answer answer, RouteRules rules) {
+  const auto serve = [answer = std::move(answer)](Call& call) {
+    answer({call.request, call.target, call.names}, std::move(call.respond));
+  };
+  routes_.push_back({method, path, serve, rules});
+}
+
+std::vector<std::string> Api::calls() const {
+  std::vector<std::string> calls;
+  for (const Route& route : routes_) {
+    calls.push_back(fmt::format("{} {}", route.method, route.path));
+  }
+  return calls;
+}
+
+Api::Found Api::find(std::string_view method, const Target& target) const {
+  Found found;
+  for (const Route& route : routes_) {
+    auto names = match(route.path, target.path);
+    if (!names) {
+      continue;
+    }
+    found.allow += fmt::format("{}{}", found.allow.empty() ? "" : ", ", route.method);
+    if (found.route == nullptr && method == route.method) {
+      found.route = &route;
+      found.names = std::move(*names);
+    }
+  }
+  return found;
+}
+
+std::optional<ApiResponse> Api::refuse_access(const ApiRequest& request, const Route& route) const {
+  const bool changes = std::string_view(route.method) != "GET" && !route.rules.harmless;
+  const Access needed = changes ? Access::kAdmin : Access::kRead;
+  if (request.peer.access >= needed) {
+    return std::nullopt;
+  }
+  const Peer& peer = request.peer;
+  const std::string who = peer.name.empty() ? fmt::format("user {}", peer.uid) : peer.name;
+  return error_response(403, "forbidden",
+                        fmt::format("{} may not {}", who, changes ? "change this" : "read"));
+}
+
+std::optional<ApiResponse> Api::refuse_condition(const ApiRequest& request, const std::string& tag) const {
+  const bool reads = request.method == "GET" || request.method == "HEAD";
+  if (!request.if_match.empty() && !names_strongly(request.if_match, tag)) {
+    return error_response(412, "precondition",
+                          fmt::format("it has changed since it was read: its tag is {} now", tag));
+  }
+  if (request.if_none_match.empty() || !names_weakly(request.if_none_match, tag)) {
+    return std::nullopt;
+  }
+  return reads ? ApiResponse{304, "", "", tag}
+               : error_response(412, "precondition", fmt::format("it is there, its tag is {}", tag));
+}
+
+std::string Api::tag_of(Tagged tagged, const std::vector<std::string>& names) {
+  if (tagged == Tagged::kDocument) {
+    if (tagged_revision_ != reconciler_.document().revision) {
+      tagged_revision_ = reconciler_.document().revision;
+      document_tag_ = document_tag(reconciler_.document().text);
+    }
+    return document_tag_;
+  }
+  const PoolConfig* pool = tagged == Tagged::kNo ? nullptr : find_pool(reconciler_.config(), names[0]);
+  if (pool == nullptr || tagged == Tagged::kPool) {
+    return pool == nullptr ? "" : pool_tag(*pool);
+  }
+  const BackendConfig* backend = find_backend(*pool, names[1]);
+  return backend == nullptr ? "" : backend_tag(*backend);
 }
 
 void Api::handle(const ApiRequest& request, Respond respond) {
@@ -170,27 +196,35 @@ void Api::handle(const ApiRequest& request, Respond respond) {
   }
   // HEAD is GET without the body, which the server leaves away.
   const std::string_view method = request.method == "HEAD" ? "GET" : std::string_view(request.method);
-  bool known = false;
-  for (const Route& route : routes()) {
-    auto names = match(route.path, target->path);
-    if (names && method == route.method) {
-      Call call{request, *target, std::move(*names), std::move(respond)};
-      return (this->*route.handler)(call);
-    }
-    known = known || names.has_value();
+  Found found = find(method, *target);
+  if (found.route == nullptr && !found.allow.empty()) {
+    ApiResponse answer =
+        error_response(405, "invalid", fmt::format("{} is not a method of {}", method, request.target));
+    answer.allow = found.allow;
+    return respond(std::move(answer));
   }
-  for (const AddedRoute& route : added_) {
-    const auto names = match(route.path, target->path);
-    if (names && method == route.method) {
-      return route.answer({request, *target, *names}, std::move(respond));
-    }
-    known = known || names.has_value();
-  }
-  if (known) {
+  if (found.route == nullptr) {
     return respond(
-        error_response(405, "invalid", fmt::format("{} is not a method of {}", method, request.target)));
+        error_response(404, "not_found", "there is nothing at this path; docs/api.md lists what is"));
   }
-  respond(error_response(404, "not_found", "there is nothing at this path; docs/api.md lists what is"));
+  if (auto refused = refuse_access(request, *found.route)) {
+    return respond(std::move(*refused));
+  }
+  Call call{request, *target, std::move(found.names), std::move(respond)};
+  if (const Tagged tagged = found.route->rules.tagged; tagged != Tagged::kNo) {
+    // Of an object that is not there the call itself tells (RFC 9110, 13.2.1).
+    const std::string tag = tag_of(tagged, call.names);
+    if (auto refused = tag.empty() ? std::nullopt : refuse_condition(request, tag)) {
+      return call.respond(std::move(*refused));
+    }
+    call.respond = [this, tagged, names = call.names, then = std::move(call.respond)](ApiResponse answer) {
+      if (answer.status / 100 == 2 && answer.etag.empty()) {
+        answer.etag = tag_of(tagged, names);
+      }
+      then(std::move(answer));
+    };
+  }
+  found.route->serve(call);
 }
 
 template <typename Make>
@@ -253,9 +287,12 @@ ApiResponse of_backend(const Sources& from, const std::string& pool_name, const 
                        unsigned status = 200) {
   return of_pool(from, pool_name, [&](const PoolConfig& pool) {
     const BackendConfig* backend = find_backend(pool, name);
-    return backend == nullptr
-               ? error_response(404, "not_found", fmt::format("pool {} has no backend {}", pool.name, name))
-               : json_response(backend_object(from, pool, *backend), status);
+    if (backend == nullptr) {
+      return error_response(404, "not_found", fmt::format("pool {} has no backend {}", pool.name, name));
+    }
+    ApiResponse answer = json_response(backend_object(from, pool, *backend), status);
+    answer.etag = backend_tag(*backend);
+    return answer;
   });
 }
 
@@ -289,7 +326,11 @@ void Api::add_backend(Call& call) {
   if (!backend) {
     return call.respond(error_response(Refusal{backend.error(), {}}));
   }
-  after(call, reconciler_.add_backend(call.names[0], *backend),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.add_backend(call.names[0], *backend, *author),
         [pool = call.names[0], name = backend->name](const Sources& from) {
           return of_backend(from, pool, name, 201);
         });
@@ -300,12 +341,20 @@ void Api::patch_backend(Call& call) {
   if (!patch) {
     return call.respond(error_response(Refusal{patch.error(), {}}));
   }
-  after(call, reconciler_.patch_backend(call.names[0], call.names[1], *patch),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.patch_backend(call.names[0], call.names[1], *patch, *author),
         [names = call.names](const Sources& from) { return of_backend(from, names[0], names[1]); });
 }
 
 void Api::remove_backend(Call& call) {
-  after(call, reconciler_.remove_backend(call.names[0], call.names[1]),
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  after(call, reconciler_.remove_backend(call.names[0], call.names[1], *author),
         [](const Sources&) { return json_response(Json::object()); });
 }
 
@@ -314,7 +363,12 @@ void Api::get_config(Call& call) {
 }
 
 void Api::put_config(Call& call) {
-  const auto applied = reconciler_.put_document(call.request.body);
+  const auto author = author_of(call.request.peer, call.target);
+  const auto within = confirm_within_parameter(call.target);
+  if (!author || !within) {
+    return call.respond(error_response(Refusal{author ? within.error() : author.error(), {}}));
+  }
+  const auto applied = reconciler_.put_document(call.request.body, *author, *within);
   after(call, applied,
         [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }
@@ -335,7 +389,11 @@ void Api::check_config(Call& call) {
 }
 
 void Api::reload_config(Call& call) {
-  const auto applied = reconciler_.reload();
+  const auto author = author_of(call.request.peer, call.target);
+  if (!author) {
+    return call.respond(error_response(Refusal{author.error(), {}}));
+  }
+  const auto applied = reconciler_.reload(*author);
   after(call, applied,
         [applied](const Sources& from) { return json_response(applied_object(from, *applied)); });
 }
@@ -374,9 +432,13 @@ void Api::get_stats(Call& call) {
 }
 
 void Api::get_metrics(Call& call) {
-  with_stats(call, [](const Sources& from) {
-    return ApiResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(from)};
+  with_stats(call, [this](const Sources& from) {
+    return ApiResponse{200, "text/plain; version=0.0.4; charset=utf-8", metrics_text(from, events_)};
   });
+}
+
+void Api::get_openapi(Call& call) {
+  call.respond({200, "application/yaml", std::string(openapi_text())});
 }
 
 void Api::get_livez(Call& call) {

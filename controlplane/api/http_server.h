@@ -1,20 +1,20 @@
-// HTTP/1.1 on the API's Unix socket. Only this folder's http_server.cc includes the HTTP library.
+// HTTP/1.1 on a Unix socket, on TCP with mutual TLS, or, for scrapers, on plain TCP. A connection is a
+// Session (session.h); here they are let in, counted and shut out.
 //
-// Nobody can keep the place of others: at most kMaxConnections; when they are all taken, the connection
-// that was quiet longest and waits for no answer of ours makes room. A request's head has kHeadTimeout
-// and kMaxHead bytes to arrive, its body kBodyTimeout and kMaxBody. Requests of one connection are
-// answered one after the other, pipelined or not.
+// Nobody can keep the place of others: at most kMaxConnections for each server; when they are all taken, the
+// connection that was quiet longest and waits for no answer of ours makes room, one without any right first.
 //
 // Threads: the io_context's one.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
-#include <chrono>
-#include <functional>
 #include <memory>
 #include <string>
 
-#include "controlplane/api/message.h"
+#include "controlplane/api/access.h"
+#include "controlplane/api/session.h"
+#include "controlplane/api/tcp_listener.h"
+#include "controlplane/api/tls.h"
 #include "lib/base/error.h"
 
 namespace maglb {
@@ -22,17 +22,19 @@ namespace maglb {
 class HttpServer {
  public:
   static constexpr size_t kMaxConnections = 64;
-  static constexpr size_t kMaxHead = size_t{16} << 10;
-  static constexpr size_t kMaxBody = size_t{16} << 20;
-  static constexpr std::chrono::seconds kHeadTimeout{10};
-  static constexpr std::chrono::seconds kBodyTimeout{20};
-  static constexpr std::chrono::seconds kWriteTimeout{20};
 
-  using Handle = std::function<void(const ApiRequest&, Respond)>;
+  using Handle = Session::Handle;
 
-  // Listens at `path`, mode 0660. kConflict when another program does.
-  static Result<std::unique_ptr<HttpServer>> listen(boost::asio::io_context& io, const std::string& path,
+  // kConflict when another program listens there.
+  static Result<std::unique_ptr<HttpServer>> on_unix(boost::asio::io_context& io, const std::string& path,
+                                                     SocketAccess access, Handle handle);
+  // REQUIRES: `identity` outlives the server.
+  static Result<std::unique_ptr<HttpServer>> on_tls(boost::asio::io_context& io, const TcpAddress& at,
+                                                    const TlsIdentity& identity, NameAccess access,
                                                     Handle handle);
+  // Whoever connects may read: `handle` must show nothing that is not for everybody.
+  static Result<std::unique_ptr<HttpServer>> on_plain(boost::asio::io_context& io, const TcpAddress& at,
+                                                      Handle handle);
   ~HttpServer();
 
  private:

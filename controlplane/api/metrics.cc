@@ -5,6 +5,8 @@
 
 #include <deque>
 #include <initializer_list>
+#include <limits>
+#include <span>
 #include <utility>
 
 namespace maglb {
@@ -22,6 +24,9 @@ class Page {
     return family(name, help, MetricType::Counter);
   }
   MetricFamily& gauge(const char* name, const char* help) { return family(name, help, MetricType::Gauge); }
+  MetricFamily& histogram(const char* name, const char* help) {
+    return family(name, help, MetricType::Histogram);
+  }
 
   std::string text() const {
     std::vector<MetricFamily> families(families_.begin(), families_.end());
@@ -51,6 +56,24 @@ void add(MetricFamily& family, Labels labels, uint64_t value) {
   add(family, labels, static_cast<double>(value));
 }
 
+// `counts` of each bound for itself, and one more of what is above the last.
+void add(MetricFamily& family, Labels labels, std::span<const double> bounds,
+         std::span<const uint64_t> counts, double sum) {
+  ClientMetric metric;
+  for (const auto& [name, text] : labels) {
+    metric.label.push_back({name, text});
+  }
+  uint64_t below = 0;
+  for (size_t i = 0; i < counts.size(); ++i) {
+    below += counts[i];
+    const double bound = i < bounds.size() ? bounds[i] : std::numeric_limits<double>::infinity();
+    metric.histogram.bucket.push_back({below, bound});
+  }
+  metric.histogram.sample_count = below;
+  metric.histogram.sample_sum = sum;
+  family.metric.push_back(std::move(metric));
+}
+
 void add_control_plane(Page& page, const Sources& from) {
   using std::chrono::duration;
   const auto now = std::chrono::system_clock::now().time_since_epoch();
@@ -67,12 +90,22 @@ void add_control_plane(Page& page, const Sources& from) {
       from.reconciler.generation());
   add(page.gauge("maglb_config_applied_time_seconds", "When the running document was applied, since 1970."),
       {}, duration<double>(from.reconciler.document().applied_at.time_since_epoch()).count());
+  add(page.gauge("maglb_config_revision", "The revision of the running document."), {},
+      static_cast<uint64_t>(from.reconciler.document().revision));
   add(page.gauge("maglb_config_warnings", "Warnings that /v1/status lists now."), {},
       static_cast<uint64_t>(from.reconciler.warnings().size()));
   add(page.counter("maglb_publishes_sent_total", "States sent to the dataplane."), {},
       from.publisher.applies());
   add(page.counter("maglb_publishes_refused_total", "States that the dataplane refused."), {},
       from.publisher.refusals());
+  const LatencyHistogram& latency = from.publisher.latency();
+  add(page.histogram("maglb_publish_duration_seconds",
+                     "From sending a state to the dataplane until its workers run it."),
+      {}, LatencyHistogram::kBounds, latency.counts(), latency.sum_seconds());
+  add(page.counter("maglb_table_builds_total", "Tables of pools that were built anew."), {},
+      from.reconciler.build_counters().tables);
+  add(page.counter("maglb_table_build_seconds_total", "Time spent on building states of tables."), {},
+      from.reconciler.build_counters().seconds);
   add(page.counter("maglb_health_transitions_total", "Changes of a backend's health by its probe."), {},
       from.reconciler.transitions());
 }
@@ -87,6 +120,26 @@ void add_probes(Page& page, const ProbeCounters& probes) {
   add(page.gauge("maglb_probe_waiting", "Probe attempts that are due and wait for a descriptor."), {},
       probes.waiting);
   add(page.gauge("maglb_probe_targets", "Distinct targets that are probed."), {}, probes.targets);
+}
+
+void add_events(Page& page, const EventCounts& events) {
+  MetricFamily& family = page.counter("maglb_events_total", "Events of the control plane's log by kind.");
+  for (size_t i = 0; i < kEventKinds; ++i) {
+    const auto kind = static_cast<EventKind>(i);
+    add(family, {{"kind", std::string(to_string(kind))}}, events.of(kind));
+  }
+}
+
+void add_totals(Page& page, const Sources& from) {
+  const ServiceConfig& config = from.reconciler.config();
+  size_t backends = 0;
+  for (const PoolConfig& pool : config.pools) {
+    backends += pool.backends.size();
+  }
+  add(page.gauge("maglb_services", "Services of the running configuration."), {},
+      uint64_t{config.services.size()});
+  add(page.gauge("maglb_pools", "Pools of the running configuration."), {}, uint64_t{config.pools.size()});
+  add(page.gauge("maglb_backends", "Backends of all pools."), {}, uint64_t{backends});
 }
 
 void add_pools(Page& page, const Sources& from) {
@@ -200,10 +253,12 @@ void add_dataplane(Page& page, const ipc::Stats& stats) {
 
 }  // namespace
 
-std::string metrics_text(const Sources& from) {
+std::string metrics_text(const Sources& from, const EventCounts& events) {
   Page page;
   add_control_plane(page, from);
   add_probes(page, from.reconciler.probe_counters());
+  add_events(page, events);
+  add_totals(page, from);
   add_pools(page, from);
   if (from.stats != nullptr) {
     add_dataplane(page, *from.stats);

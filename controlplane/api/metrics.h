@@ -4,10 +4,11 @@
 
 #include <string>
 
+#include "controlplane/api/event_counts.h"
 #include "controlplane/api/objects.h"
 
 namespace maglb {
 
-std::string metrics_text(const Sources& from);
+std::string metrics_text(const Sources& from, const EventCounts& events);
 
 }  // namespace maglb

@@ -37,6 +37,9 @@ class Traffic {
     const auto found = backends_.find(pool.name + "/" + backend.name);
     const ipc::BackendStats* stats = found == backends_.end() ? nullptr : found->second;
     object["next_hop"] = stats != nullptr ? Json(stats->next_hop()) : Json(nullptr);
+    // Flows now, and packets that opened one when it had all its max_connections.
+    object["flows"] = stats != nullptr ? Json(stats->flows()) : Json(nullptr);
+    object["refused"] = stats != nullptr ? Json(stats->refused()) : Json(nullptr);
     add(object, stats == nullptr ? nullptr : &stats->traffic());
   }
 
@@ -132,6 +135,15 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntr
   return object;
 }
 
+// Null: it is not in drain, or its drain has no end of its own.
+Json drain_left(const BackendStatus& status) {
+  if (!status.drain_deadline) {
+    return nullptr;
+  }
+  const auto left = *status.drain_deadline - std::chrono::system_clock::now();
+  return std::max(std::chrono::duration<double>(left).count(), 0.0);
+}
+
 Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig& pool,
                   const BackendConfig& backend) {
   const BackendStatus status = from.reconciler.status(pool, backend);
@@ -148,7 +160,11 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const PoolConfig&
       {"reason", status.reason},
       {"since", has_since ? Json(std::max(since, 0.0)) : Json(nullptr)},
       {"slots", status.slots},
-      {"share", status.table_size == 0 ? 0.0 : static_cast<double>(status.slots) / status.table_size}};
+      {"share", status.table_size == 0 ? 0.0 : static_cast<double>(status.slots) / status.table_size},
+      {"effective_weight", status.effective_weight},
+      {"panic", status.panic},
+      {"held", status.held},
+      {"drain_seconds_left", drain_left(status)}};
   traffic.add(object, pool, backend);
   return object;
 }
@@ -183,6 +199,7 @@ Json summary_of(const Sources& from, const PoolConfig& pool) {
     }
   }
   const BackendCounts counts = count_backends(from.reconciler, pool);
+  const PoolTable& table = from.reconciler.table(pool.name);
   return {{"name", pool.name},
           {"scheduler", to_string(pool.scheduler)},
           {"table_size", pool.table_size},
@@ -190,7 +207,9 @@ Json summary_of(const Sources& from, const PoolConfig& pool) {
           {"services", std::move(services)},
           {"backends_up", counts.up()},
           {"backends_total", counts.total},
-          {"stale", from.reconciler.table(pool.name).stale}};
+          {"stale", table.stale},
+          {"panic", table.panic},
+          {"fallback_serves", table.on_fallback}};
 }
 
 template <typename Repeated>
@@ -315,7 +334,8 @@ Json status_object(const Sources& from) {
           {"config",
            {{"file", from.reconciler.config_file()},
             {"source", document.source == DocumentSource::kFile ? "file" : "runtime"},
-            {"applied_at", static_cast<double>(applied_at.count()) / 1000}}},
+            {"applied_at", static_cast<double>(applied_at.count()) / 1000},
+            {"revision", document.revision}}},
           {"services", config.services.size()},
           {"pools", config.pools.size()},
           {"backends", std::move(backends)},
@@ -391,10 +411,23 @@ Json stats_object(const ipc::Stats* stats) {
           {"ports", std::move(ports)}};
 }
 
+namespace {
+
+// When the running revision goes back by itself, in seconds since 1970.
+Json confirm_by(const Reconciler& reconciler) {
+  const auto& pending = reconciler.unconfirmed();
+  return pending ? Json(std::chrono::duration<double>(pending->deadline.time_since_epoch()).count())
+                 : Json(nullptr);
+}
+
+}  // namespace
+
 Json applied_object(const Sources& from, const Applied& applied) {
   const bool runs = from.publisher.running_generation() >= applied.generation;
   return {{"generation", applied.generation},
           {"changed", applied.changed},
+          {"revision", applied.revision},
+          {"confirm_by", confirm_by(from.reconciler)},
           {"source", applied.source == DocumentSource::kFile ? "file" : "runtime"},
           {"warning", runs ? Json(nullptr) : Json(why_not_ready(from.publisher, from.client))}};
 }

@@ -60,6 +60,37 @@ Result<ServiceConfig> with_backend_removed(ServiceConfig config, std::string_vie
   return config;
 }
 
+bool is_found(const ServiceConfig& running, const ServiceConfig& document, std::string_view pool,
+              std::string_view backend) {
+  const PoolConfig* runs = find_pool(running, pool);
+  const PoolConfig* lists = find_pool(document, pool);
+  return runs != nullptr && lists != nullptr && find_backend(*runs, backend) != nullptr &&
+         find_backend(*lists, backend) == nullptr;
+}
+
+ServiceConfig with_backend_listed(ServiceConfig document, const ServiceConfig& running, std::string_view pool,
+                                  std::string_view backend) {
+  find_pool(document, pool)->backends.push_back(*find_backend(*find_pool(running, pool), backend));
+  return document;
+}
+
+std::string describe_patch(const ServiceConfig& config, std::string_view pool, std::string_view backend,
+                           const BackendPatch& patch) {
+  constexpr std::string_view kStates[] = {"up", "drain", "down"};
+  const auto word = [&](AdminState state) { return kStates[static_cast<size_t>(state)]; };
+  const PoolConfig* in = find_pool(config, pool);
+  const BackendConfig* before = in == nullptr ? nullptr : find_backend(*in, backend);
+  std::string text = fmt::format("backend {} of pool {}:", backend, pool);
+  if (before != nullptr && patch.weight) {
+    text += fmt::format(" weight {} -> {}", before->weight, *patch.weight);
+  }
+  if (before != nullptr && patch.state) {
+    text +=
+        fmt::format("{} state {} -> {}", patch.weight ? "," : "", word(before->state), word(*patch.state));
+  }
+  return text;
+}
+
 Result<ServiceConfig> with_backend_patched(ServiceConfig config, std::string_view pool,
                                            std::string_view backend, const BackendPatch& patch) {
   PoolConfig* in = find_pool(config, pool);

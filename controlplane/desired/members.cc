@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
+#include <string_view>
 
 #include "lib/base/name.h"
 #include "lib/config/service/address_fault.h"
@@ -19,7 +19,11 @@ using Addresses = std::set<IpAddress>;
 // What the whole document asks of a member, whatever its pool has.
 class Rules {
  public:
-  Rules(const ServiceConfig& document, const FoundMembers& found) : document_(document) {
+  Rules(const ServiceConfig& document, const FoundMembers& found) {
+    std::map<std::string_view, std::string_view> fallbacks;
+    for (const PoolConfig& pool : document.pools) {
+      fallbacks[pool.name] = pool.fallback;
+    }
     Addresses all;
     for (const auto& [pool, members] : found) {
       for (const BackendConfig& member : members) {
@@ -33,7 +37,7 @@ class Rules {
       }
       if (service.forward == ForwardMode::kNat) {
         ask_family(service.pool, service.address.is_v4());
-        ask_family(fallback_of(service.pool), service.address.is_v4());
+        ask_family(std::string(fallbacks[service.pool]), service.address.is_v4());
       }
     }
   }
@@ -60,15 +64,6 @@ class Rules {
   }
 
  private:
-  std::string fallback_of(const std::string& name) const {
-    for (const PoolConfig& pool : document_.pools) {
-      if (pool.name == name) {
-        return pool.fallback;
-      }
-    }
-    return "";
-  }
-
   // A pool that is asked for both families can have neither: nobody fits.
   void ask_family(const std::string& pool, bool v4) {
     const auto [at, is_new] = families_.try_emplace(pool, std::set<int>{v4 ? 4 : 6});
@@ -77,8 +72,7 @@ class Rules {
     }
   }
 
-  const ServiceConfig& document_;
-  Addresses services_;                              // of members that lie within a service's
+  Addresses services_;                             // of members that lie within a service's
   std::map<std::string, std::set<int>> families_;  // 4, 6 or none, by pool
 };
 
@@ -177,7 +171,8 @@ Addresses taken_for(const ServiceConfig& config, const PoolConfig& pool) {
 
 std::string names_of(const std::vector<std::string>& names) {
   const auto shown = names.begin() + static_cast<ptrdiff_t>(std::min(names.size(), kShownNames));
-  return fmt::format("{}{}", fmt::join(names.begin(), shown, ", "), names.size() > kShownNames ? ", ..." : "");
+  return fmt::format("{}{}", fmt::join(names.begin(), shown, ", "),
+                     names.size() > kShownNames ? ", ..." : "");
 }
 
 }  // namespace
@@ -185,14 +180,21 @@ std::string names_of(const std::vector<std::string>& names) {
 ServiceConfig with_members(const ServiceConfig& document, const FoundMembers& found,
                            std::vector<LeftOut>* left_out) {
   ServiceConfig config = document;
+  if (found.empty()) {
+    return config;
+  }
   const Rules rules(document, found);
   // Fallbacks last: where two want one address, the pool in front has it.
   for (const bool fallbacks : {false, true}) {
     for (PoolConfig& pool : config.pools) {
       const auto members = found.find(pool.name);
-      const bool is_fallback = std::any_of(config.pools.begin(), config.pools.end(),
-                                           [&](const PoolConfig& other) { return other.fallback == pool.name; });
-      if (is_fallback == fallbacks && pool.source.type != SourceType::kStatic && members != found.end()) {
+      if (pool.source.type == SourceType::kStatic || members == found.end()) {
+        continue;
+      }
+      const bool is_fallback =
+          std::any_of(config.pools.begin(), config.pools.end(),
+                      [&](const PoolConfig& other) { return other.fallback == pool.name; });
+      if (is_fallback == fallbacks) {
         PoolJoin(pool, rules, taken_for(config, pool), left_out).join(members->second);
       }
     }
@@ -200,7 +202,8 @@ ServiceConfig with_members(const ServiceConfig& document, const FoundMembers& fo
   return config;
 }
 
-std::string describe_change(const std::vector<BackendConfig>& before, const std::vector<BackendConfig>& after) {
+std::string describe_change(const std::vector<BackendConfig>& before,
+                            const std::vector<BackendConfig>& after) {
   std::map<std::string, const BackendConfig*> old;
   for (const BackendConfig& backend : before) {
     old[backend.name] = &backend;

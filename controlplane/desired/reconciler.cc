@@ -3,29 +3,35 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
-#include <set>
 
 #include "controlplane/desired/probe_plan.h"
 
 namespace maglb {
 namespace {
 
-// Reserved at a time: a flapping backend does not wait for the disk at every turn.
-constexpr uint64_t kGenerationBlock = 64;
-
 std::string_view to_string(DocumentSource source) {
   return source == DocumentSource::kFile ? "file" : "runtime";
+}
+
+// REQUIRES: it is there. Backends of a spec are sorted by name.
+const BackendSpec& spec_of(const PoolTable& table, const std::string& name) {
+  return *std::lower_bound(table.spec->backends.begin(), table.spec->backends.end(), name,
+                           [](const BackendSpec& spec, const std::string& n) { return spec.name < n; });
 }
 
 }  // namespace
 
 Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Store store,
-                       Publisher& publisher, EventLog& events)
+                       Publisher& publisher, EventLog& events, ProbeSources sources)
     : config_file_(std::move(config_file)),
       store_(std::move(store)),
       publisher_(publisher),
       events_(events),
       merge_timer_(io),
+      look_timer_(io),
+      clock_timer_(io),
+      tunnels_(io, std::move(sources), [this] { plan({}); }),
+      confirmation_(io, [this] { on_confirmation_deadline(); }),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
         on_transition(pool, backend, status);
       }) {}
@@ -39,7 +45,18 @@ Accepted<void> Reconciler::start() {
   for (const StoredHealth& row : stored->health) {
     saved_health_[{row.pool, row.backend}] = row;
   }
-  return choose_document(*stored);
+  for (const StoredDrain& row : stored->drains) {
+    drains_.remember(row);
+  }
+  if (auto loaded = load_members(); !loaded) {
+    return refuse(std::move(loaded.error()));
+  }
+  auto chosen = choose_document(*stored);
+  if (chosen) {
+    forget_members();
+    look_again();
+  }
+  return chosen;
 }
 
 // A file that cannot be used is no reason to stop serving what was stored.
@@ -49,7 +66,8 @@ Accepted<void> Reconciler::choose_document(const StoredState& stored) {
   if (!text) {
     why.error = text.error();
   } else if (!stored.document || content_hash(*text) != stored.document->file_hash) {
-    auto applied = apply_document(*text, DocumentSource::kFile, content_hash(*text), config_file_);
+    auto applied = apply_document(*text, DocumentSource::kFile, content_hash(*text), config_file_,
+                                  by_file(stored.document ? "the file changed" : "the first start"));
     if (applied) {
       return {};
     }
@@ -67,11 +85,18 @@ Accepted<void> Reconciler::choose_document(const StoredState& stored) {
   if (!file_warning_.empty()) {
     spdlog::error("running the stored document, because: {}", file_warning_);
   }
-  adopt(std::move(*config), saved_health_);
+  confirmation_.watch(stored.unconfirmed);
+  if (stored.unconfirmed && stored.unconfirmed->deadline <= std::chrono::system_clock::now()) {
+    if (revert_unconfirmed()) {
+      return {};
+    }
+    confirmation_.retry();
+  }
+  adopt_document(std::move(*config), saved_health_);
   return {};
 }
 
-Accepted<Applied> Reconciler::reload() {
+Accepted<Applied> Reconciler::reload(const Author& author) {
   const auto text = read_whole_file(config_file_);
   if (!text) {
     file_warning_ = text.error().message;
@@ -82,45 +107,74 @@ Accepted<Applied> Reconciler::reload() {
   if (hash == document_.file_hash) {
     spdlog::info("configuration {} is unchanged since it was applied", config_file_);
     file_warning_.clear();
-    return Applied{generation(), false, document_.source};
+    return unchanged();
   }
-  auto applied = apply_document(*text, DocumentSource::kFile, hash, config_file_);
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    file_warning_ = allowed.error().message;
+    return refuse(std::move(allowed.error()));
+  }
+  auto applied = apply_document(*text, DocumentSource::kFile, hash, config_file_, author);
   file_warning_ = applied ? "" : applied.error().error.message;
   return applied;
 }
 
 // A document that is the file's content counts as the file: applying it by hand is reading it.
-Accepted<Applied> Reconciler::put_document(std::string_view text) {
+Accepted<Applied> Reconciler::put_document(std::string_view text, const Author& author,
+                                           ConfirmWithin confirm_within) {
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    return refuse(std::move(allowed.error()));
+  }
   const auto file = read_whole_file(config_file_);
   if (file && *file == text) {
     file_warning_.clear();
-    return apply_document(std::string(text), DocumentSource::kFile, content_hash(text), "document");
+    return apply_document(std::string(text), DocumentSource::kFile, content_hash(text), "document", author,
+                          confirm_within);
   }
-  return apply_document(std::string(text), DocumentSource::kRuntime, document_.file_hash, "document");
+  return apply_document(std::string(text), DocumentSource::kRuntime, document_.file_hash, "document", author,
+                        confirm_within);
 }
 
-Accepted<Applied> Reconciler::add_backend(std::string_view pool, BackendConfig backend) {
-  return apply_edit(with_backend_added(config_, pool, std::move(backend)));
+Accepted<Applied> Reconciler::add_backend(std::string_view pool, BackendConfig backend,
+                                          const Author& author) {
+  const std::string what = fmt::format("backend {} of pool {}: added", backend.name, pool);
+  return apply_edit(with_backend_added(listed_, pool, std::move(backend)), author, what);
 }
 
-Accepted<Applied> Reconciler::remove_backend(std::string_view pool, std::string_view backend) {
-  return apply_edit(with_backend_removed(config_, pool, backend));
+Accepted<Applied> Reconciler::remove_backend(std::string_view pool, std::string_view backend,
+                                             const Author& author) {
+  if (is_found(config_, listed_, pool, backend)) {
+    return refuse(
+        {ErrorKind::kConflict,
+         fmt::format("backend {} of pool {} comes from the pool's source: take it out there, or drain it",
+                     backend, pool)});
+  }
+  return apply_edit(with_backend_removed(listed_, pool, backend), author,
+                    fmt::format("backend {} of pool {}: removed", backend, pool));
 }
 
 Accepted<Applied> Reconciler::patch_backend(std::string_view pool, std::string_view backend,
-                                            const BackendPatch& patch) {
-  return apply_edit(with_backend_patched(config_, pool, backend, patch));
+                                            const BackendPatch& patch, const Author& author) {
+  const ServiceConfig& on_top_of = is_found(config_, listed_, pool, backend)
+                                       ? with_backend_listed(listed_, config_, pool, backend)
+                                       : listed_;
+  return apply_edit(with_backend_patched(on_top_of, pool, backend, patch), author,
+                    describe_patch(config_, pool, backend, patch));
 }
 
-Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited) {
+Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited, Author author,
+                                         const std::string& what) {
   if (!edited) {
     return refuse(edited.error());
   }
-  if (*edited == config_) {
-    return Applied{generation(), false, document_.source};
+  if (*edited == listed_) {
+    return unchanged();
   }
-  auto applied =
-      apply_document(write_document(*edited), DocumentSource::kRuntime, document_.file_hash, "change");
+  if (auto allowed = confirmation_.allow_change(); !allowed) {
+    return refuse(std::move(allowed.error()));
+  }
+  author.why = author.why.empty() ? what : fmt::format("{} ({})", author.why, what);
+  auto applied = apply_document(write_document(*edited), DocumentSource::kRuntime, document_.file_hash,
+                                "change", author);
   if (!applied) {
     // Lines of a document that nobody wrote help nobody.
     applied.error().positions.clear();
@@ -129,30 +183,50 @@ Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited) {
 }
 
 Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource source,
-                                             const std::string& file_hash, const std::string& name) {
+                                             const std::string& file_hash, const std::string& name,
+                                             const Author& author, ConfirmWithin confirm_within) {
   auto config = read_document(text, name);
   if (!config) {
-    spdlog::error("configuration refused, the running state stays: {}", config.error().error.message);
+    tell_refused(author, config.error());
     return tl::unexpected(std::move(config.error()));
   }
-  if (auto room = room_for(*config); !room) {
-    spdlog::error("configuration refused, the running state stays: {}", room.error().message);
+  if (auto room = room_for(joined(*config)); !room) {
+    tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
   }
-  const bool changed = document_.revision == 0 || !(*config == config_);
+  const bool changed = document_.revision == 0 || !(*config == listed_);
   if (!changed && document_.text == text && document_.source == source && document_.file_hash == file_hash) {
-    return Applied{generation(), false, source};
+    return unchanged();
   }
-  const auto revision = store_.save_document(text, source, file_hash);
+  std::optional<std::chrono::system_clock::time_point> confirm_by;
+  // The first document has none before it to go back to.
+  if (confirm_within && document_.revision != 0) {
+    confirm_by = std::chrono::system_clock::now() + *confirm_within;
+  }
+  const auto revision = store_.save_document(text, source, file_hash, author, confirm_by);
   if (!revision) {
     spdlog::error("a change was not committed, the running state stays: {}", revision.error().message);
     return refuse(revision.error());
   }
+  std::optional<Unconfirmed> unconfirmed;
+  if (confirm_by) {
+    unconfirmed = Unconfirmed{*revision, document_.revision, *confirm_by};
+  }
+  confirmation_.watch(unconfirmed);
   document_ = {std::move(text), source, file_hash, *revision, std::chrono::system_clock::now()};
-  adopt(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
+  adopt_document(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
-  return Applied{generation(), changed, source};
+  tell_config(fmt::format(
+      "revision {} by {}: {}{}", *revision, described(author.who), author.why,
+      confirm_within ? fmt::format("; to be confirmed within {} s", confirm_within->count()) : ""));
+  return Applied{generation(), changed, source, *revision};
+}
+
+bool Reconciler::is_healthy(std::string_view pool, std::string_view backend) const {
+  const PoolConfig* in = find_pool(config_, pool);
+  // What is not there yet is taken for well.
+  return in == nullptr || find_backend(*in, backend) == nullptr || verdicts_.is_healthy(pool, backend);
 }
 
 // Asked before anything is committed: a document that the dataplane cannot take would keep every later
@@ -160,7 +234,14 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
 Result<void> Reconciler::room_for(const ServiceConfig& config) const {
   size_t backends = 0;
   for (const PoolConfig& pool : config.pools) {
-    backends += pool.backends.size();
+    const PoolConfig* fallback = pool.fallback.empty() ? nullptr : find_pool(config, pool.fallback);
+    const size_t both = pool.backends.size() + (fallback == nullptr ? 0 : fallback->backends.size());
+    if (both > kMaxPoolBackends) {
+      return fail(ErrorKind::kConflict,
+                  fmt::format("pool {}: {} backends with those of its fallback, at most {} are possible",
+                              pool.name, both, kMaxPoolBackends));
+    }
+    backends += both;
   }
   return publisher_.has_room_for(config.services.size(), config.pools.size(), backends);
 }
@@ -168,140 +249,34 @@ Result<void> Reconciler::room_for(const ServiceConfig& config) const {
 // `known` is of an earlier process: at the start.
 void Reconciler::adopt(ServiceConfig config, const HealthRows& known) {
   config_ = std::move(config);
+  index_pools();
+  plan(known);
+}
+
+void Reconciler::plan(const HealthRows& known) {
   std::vector<ProbeUser> users = plan_probes(config_);
+  falls_.clear();
   for (ProbeUser& user : users) {
-    if (const auto row = known.find({user.pool, user.backend}); row != known.end()) {
+    const BackendKey key{user.pool, user.backend};
+    falls_[key] = user.target.config.fall;
+    if (const auto row = known.find(key); row != known.end()) {
       user.known = KnownHealth{row->second.healthy, row->second.since, row->second.reason};
       verdicts_.remember(row->first, user.target.address, row->second.healthy);
     }
   }
+  tunnels_.give(users);
   prober_.set_users(std::move(users));
-  reconcile();
-}
-
-void Reconciler::on_transition(const std::string& pool, const std::string& backend,
-                               const ProbeStatus& status) {
-  ++transitions_;
-  spdlog::log(status.health == Health::kHealthy ? spdlog::level::info : spdlog::level::warn,
-              "pool {}: backend {} is {}: {}", pool, backend, to_string(status.health), status.reason);
-  events_.record(EventKind::kHealth, pool, backend,
-                 fmt::format("{}: {}", to_string(status.health), status.reason));
-  if (merging_) {
-    return;
+  follow_drains();
+  look_at_network();
+  Names everyone;
+  for (const auto& [name, pool] : pools_by_name_) {
+    everyone.insert(everyone.end(), name);
   }
-  merging_ = true;
-  merge_timer_.expires_after(kMergeTime);
-  merge_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) {
-      merging_ = false;
-      reconcile();
-    }
-  });
-}
-
-void Reconciler::reconcile() {
-  verdicts_.judge(config_, [this](const std::string& pool, const std::string& backend) {
-    return opinion(pool, backend);
-  });
-  const HealthOf is_healthy = [this](std::string_view pool, std::string_view backend) {
-    return verdicts_.is_healthy(pool, backend);
-  };
-  Compiled next = compile(config_, is_healthy, generation() == 0 ? nullptr : &state_.compiled);
-  for (const CompiledPool& pool : next.pools) {
-    const auto before = tables_.find(pool.spec->name);
-    if (pool.stale && (before == tables_.end() || !before->second.stale)) {
-      spdlog::error("pool {}: every backend fails its probe, the last table stays", pool.spec->name);
-    }
-  }
-  const bool alike = generation() != 0 && forwards_alike(state_.compiled, next);
-  state_ = {alike ? generation() : next_generation(), std::move(next)};
-  tables_ = count_slots(state_.compiled, std::move(tables_));
-  if (!alike) {
-    publisher_.want(std::make_shared<const NumberedState>(state_));
-  }
-  save_health();
-}
-
-// Behind publishing: a dead backend leaves the table before the disk is waited for.
-void Reconciler::save_health() {
-  HealthRows present;
-  bool changed = false;
-  for (const PoolConfig& pool : config_.pools) {
-    const bool stale = tables_.at(pool.name).stale;
-    for (const BackendConfig& backend : pool.backends) {
-      const BackendKey key{pool.name, backend.name};
-      const auto saved = saved_health_.find(key);
-      const auto status = prober_.status(pool.name, backend.name);
-      if (stale || !status || status->health == Health::kUnknown) {
-        if (saved != saved_health_.end()) {
-          present.insert(*saved);
-        }
-        continue;
-      }
-      const bool healthy = status->health == Health::kHealthy;
-      if (saved != saved_health_.end() && saved->second.healthy == healthy) {
-        present.insert(*saved);
-        continue;
-      }
-      changed = true;
-      present[key] = {pool.name, backend.name, healthy, status->since, status->reason};
-    }
-  }
-  if (!changed && present.size() == saved_health_.size()) {
-    return;
-  }
-  std::vector<StoredHealth> rows;
-  for (const auto& [key, row] : present) {
-    rows.push_back(row);
-  }
-  const auto saved = store_.save_health(rows);
-  if (saved) {
-    saved_health_ = std::move(present);
-    store_warning_.clear();
-  } else {
-    store_warning_ = saved.error().message;
-    spdlog::error("health was not stored: {}", store_warning_);
-  }
-}
-
-uint64_t Reconciler::next_generation() {
-  if (next_generation_ >= reserved_until_) {
-    // A store that cannot write does not keep a dead backend in the table: numbers go on in memory.
-    const uint64_t count = next_generation_ - reserved_until_ + kGenerationBlock;
-    const auto first = store_.reserve_generations(count);
-    if (first) {
-      next_generation_ = std::max(next_generation_, *first);
-      reserved_until_ = *first + count;
-    } else {
-      store_warning_ = first.error().message;
-      spdlog::error("generations were not reserved: {}", store_warning_);
-    }
-  }
-  return next_generation_++;
-}
-
-void Reconciler::stay_above(uint64_t generation) {
-  if (generation > state_.generation) {
-    next_generation_ = std::max(next_generation_, generation + 1);
-    state_.generation = next_generation();
-    publisher_.want(std::make_shared<const NumberedState>(state_));
-  }
-}
-
-ProbeOpinion Reconciler::opinion(const std::string& pool, const std::string& backend) const {
-  const auto status = prober_.status(pool, backend);
-  if (!status) {
-    return ProbeOpinion::kUnchecked;
-  }
-  switch (status->health) {
-    case Health::kHealthy:
-      return ProbeOpinion::kHealthy;
-    case Health::kUnhealthy:
-      return ProbeOpinion::kUnhealthy;
-    case Health::kUnknown:
-      return ProbeOpinion::kUnknown;
-  }
-  return ProbeOpinion::kUnknown;
+  auto services = compile_services(config_, state_.compiled.services);
+  const bool others = services != state_.compiled.services;
+  state_.compiled.services = std::move(services);
+  const bool fewer = drop_gone_pools();
+  reconcile(std::move(everyone), others || fewer);
 }
 
 BackendStatus Reconciler::status(const PoolConfig& pool, const BackendConfig& backend) const {
@@ -311,14 +286,19 @@ BackendStatus Reconciler::status(const PoolConfig& pool, const BackendConfig& ba
     status.reason = probe->reason;
     status.since = probe->since;
   }
-  if (backend.state == AdminState::kDown) {
-    status.effective = BackendState::kDown;
-  } else if (!verdicts_.is_healthy(pool.name, backend.name)) {
-    status.effective = BackendState::kUnhealthy;
-  } else if (backend.state == AdminState::kDrain) {
-    status.effective = BackendState::kDrain;
-  }
   const PoolTable& table = tables_.at(pool.name);
+  const BackendSpec& spec = spec_of(table, backend.name);
+  const BackendKey key{pool.name, backend.name};
+  status.effective = spec.state;
+  status.effective_weight = spec.weight;
+  status.ramping = slow_start_.is_ramping(key);
+  status.panic = table.panic && is_wanted(backend) && !verdicts_.is_healthy(pool.name, backend.name);
+  status.held = guard_.holds(key);
+  if (const DrainDeadlines::Drain* drain = drains_.find(key); drain != nullptr) {
+    status.drain_began = drain->began;
+    status.drain_deadline = drain->deadline;
+    status.drain_passed = drain->passed;
+  }
   const auto slots = table.slots.find(backend.name);
   status.slots = slots == table.slots.end() ? 0 : slots->second;
   status.table_size = static_cast<uint32_t>(table.spec->slots.size());
@@ -331,6 +311,27 @@ std::vector<std::string> Reconciler::warnings() const {
     if (table.stale) {
       warnings.push_back(fmt::format("pool {}: every backend fails its probe, the last table stays", name));
     }
+    if (table.panic) {
+      warnings.push_back(
+          fmt::format("pool {}: panic: {} of {} backends are healthy, min_healthy asks for {}: "
+                      "all are treated as healthy",
+                      name, table.count.healthy, table.count.wanted, table.needed));
+    }
+    if (table.on_fallback) {
+      warnings.push_back(fmt::format("pool {}: nobody is healthy, its fallback serves", name));
+    }
+  }
+  if (holding()) {
+    warnings.push_back("the probes of all backends failed together: held, nothing is taken out");
+  }
+  for (const auto& [pool, text] : source_conditions_) {
+    warnings.push_back(fmt::format("pool {}: {}", pool, text));
+  }
+  const std::vector<std::string> unprobed = tunnels_.warnings();
+  warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());
+  if (const auto& change = confirmation_.pending()) {
+    warnings.push_back(fmt::format("revision {} is not confirmed: it goes back to revision {} by itself",
+                                   change->revision, change->back_to));
   }
   if (!file_warning_.empty()) {
     warnings.push_back("the file was refused: " + file_warning_);

@@ -1,11 +1,10 @@
 #include "controlplane/desired/tables.h"
 
-#include <vector>
+#include <utility>
 
 namespace maglb {
-namespace {
 
-std::map<std::string, uint32_t> slots_of(const PoolSpec& spec) {
+std::map<std::string, uint32_t> count_slots(const PoolSpec& spec) {
   std::vector<uint32_t> counts(spec.backends.size());
   for (const uint16_t slot : spec.slots) {
     if (slot != kNoBackend) {
@@ -19,17 +18,14 @@ std::map<std::string, uint32_t> slots_of(const PoolSpec& spec) {
   return slots;
 }
 
-}  // namespace
-
-PoolTables count_slots(const Compiled& compiled, PoolTables before) {
-  PoolTables tables;
-  for (const CompiledPool& pool : compiled.pools) {
-    const auto found = before.find(pool.spec->name);
-    const bool same = found != before.end() && found->second.spec == pool.spec;
-    tables[pool.spec->name] = {pool.spec, pool.stale,
-                               same ? std::move(found->second.slots) : slots_of(*pool.spec)};
+Compiled compiled_of(const PoolTables& tables, std::shared_ptr<const std::vector<ServiceSpec>> services) {
+  Compiled compiled;
+  compiled.pools.reserve(tables.size());
+  for (const auto& [name, table] : tables) {
+    compiled.pools.push_back({table.spec, table.stale});
   }
-  return tables;
+  compiled.services = std::move(services);
+  return compiled;
 }
 
 }  // namespace maglb

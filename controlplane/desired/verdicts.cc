@@ -1,6 +1,7 @@
 #include "controlplane/desired/verdicts.h"
 
 #include <algorithm>
+#include <set>
 
 namespace maglb {
 
@@ -8,39 +9,50 @@ void Verdicts::remember(const BackendKey& backend, const IpAddress& address, boo
   pools_[backend.first][backend.second] = {address, healthy};
 }
 
-Verdicts::OfPool Verdicts::judge_pool(const PoolConfig& pool, const OfPool* before, const Opinion& opinion) {
+std::vector<std::string> Verdicts::judge_pool(const PoolConfig& pool, const Opinion& opinion) {
+  const auto place = pools_.find(pool.name);
+  const OfPool* before = place == pools_.end() ? nullptr : &place->second;
   OfPool after;
   std::vector<Verdict*> unknown;
+  std::vector<std::string> recovered;
   bool any_healthy = false;
   for (const BackendConfig& backend : pool.backends) {
     Verdict& verdict = after[backend.name];
     verdict.address = backend.address;
     const ProbeOpinion known = opinion(pool.name, backend.name);
+    const auto found = before == nullptr ? OfPool::const_iterator() : before->find(backend.name);
+    const bool was_here =
+        before != nullptr && found != before->end() && found->second.address == backend.address;
     verdict.healthy = known == ProbeOpinion::kUnchecked || known == ProbeOpinion::kHealthy;
     if (known == ProbeOpinion::kUnknown) {
       unknown.push_back(&verdict);
-      verdict.healthy = before == nullptr;
-      if (before != nullptr) {
-        const auto found = before->find(backend.name);
-        verdict.healthy =
-            found != before->end() && found->second.address == backend.address && found->second.healthy;
-      }
+      verdict.healthy = before == nullptr || (was_here && found->second.healthy);
+    }
+    if (known == ProbeOpinion::kHealthy && was_here && !found->second.healthy) {
+      recovered.push_back(backend.name);
     }
     any_healthy = any_healthy || (verdict.healthy && backend.state == AdminState::kUp && backend.weight > 0);
   }
   if (!any_healthy) {
     std::for_each(unknown.begin(), unknown.end(), [](Verdict* verdict) { verdict->healthy = true; });
   }
-  return after;
+  pools_.insert_or_assign(pool.name, std::move(after));
+  return recovered;
+}
+
+void Verdicts::forget_others(const ServiceConfig& config) {
+  std::set<std::string_view> there;
+  for (const PoolConfig& pool : config.pools) {
+    there.insert(pool.name);
+  }
+  std::erase_if(pools_, [&there](const auto& entry) { return !there.contains(entry.first); });
 }
 
 void Verdicts::judge(const ServiceConfig& config, const Opinion& opinion) {
-  decltype(pools_) after;
+  forget_others(config);
   for (const PoolConfig& pool : config.pools) {
-    const auto before = pools_.find(pool.name);
-    after.emplace(pool.name, judge_pool(pool, before == pools_.end() ? nullptr : &before->second, opinion));
+    judge_pool(pool, opinion);
   }
-  pools_ = std::move(after);
 }
 
 bool Verdicts::is_healthy(std::string_view pool, std::string_view backend) const {

@@ -16,6 +16,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "lib/config/service/model.h"
 
@@ -39,14 +40,17 @@ class Verdicts {
 
   // Judges every backend of `config` and forgets all others.
   void judge(const ServiceConfig& config, const Opinion& opinion);
+  // Judges one pool's. Returns those that were judged unhealthy the last time, and are
+  // healthy by their probe now.
+  std::vector<std::string> judge_pool(const PoolConfig& pool, const Opinion& opinion);
+  // Forgets every pool that is not in `config`.
+  void forget_others(const ServiceConfig& config);
 
   // REQUIRES: the backend was in judge()'s configuration.
   bool is_healthy(std::string_view pool, std::string_view backend) const;
 
  private:
   using OfPool = std::map<std::string, Verdict, std::less<>>;
-
-  OfPool judge_pool(const PoolConfig& pool, const OfPool* before, const Opinion& opinion);
 
   std::map<std::string, OfPool, std::less<>> pools_;
 };

@@ -84,8 +84,8 @@ void Discovery::told(const std::string& pool, Result<Found> result) {
 }
 
 void Discovery::failed(const std::string& pool, Entry& entry, const Error& error) {
-  const std::string text =
-      fmt::format("source ({}): {}; the last known members stay", to_string(entry.config.type), error.message);
+  const std::string text = fmt::format("source ({}): {}; the last known members stay",
+                                       to_string(entry.config.type), error.message);
   if (entry.error != error.kind) {
     spdlog::error("pool {}: {}", pool, text);
     events_.record(EventKind::kMembers, pool, "", text);
@@ -96,8 +96,9 @@ void Discovery::failed(const std::string& pool, Entry& entry, const Error& error
 }
 
 void Discovery::good(const std::string& pool, Entry& entry, const std::string& complaint) {
-  const std::string text = complaint.empty() ? "" : fmt::format("source ({}): left out: {}",
-                                                                to_string(entry.config.type), complaint);
+  const std::string text =
+      complaint.empty() ? ""
+                        : fmt::format("source ({}): left out: {}", to_string(entry.config.type), complaint);
   if (!complaint.empty() && complaint != entry.complaint) {
     spdlog::warn("pool {}: {}", pool, text);
     events_.record(EventKind::kMembers, pool, "", text);

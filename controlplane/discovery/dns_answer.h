@@ -39,8 +39,9 @@ struct DnsAnswer {
 // `name`, with rcode 0.
 Result<DnsAnswer> read_answer(std::span<const uint8_t> message, const std::string& name, RecordType type);
 
-// Those of the lowest priority, with weights for backends: an SRV weight of 0 is 1, and if one is greater than
-// kMaxWeight all are made smaller in proportion. A target "." says that there is no such service: left out.
+// Those of the lowest priority, with weights for backends: an SRV weight of 0 is 1, and if one is greater
+// than kMaxWeight all are made smaller in proportion. A target "." says that there is no such service: left
+// out.
 struct WeightedName {
   std::string name;
   uint32_t weight = 1;

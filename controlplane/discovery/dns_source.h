@@ -1,8 +1,8 @@
 // Members from DNS: the addresses of a name, or of the targets of its SRV records.
 //
 // A round is one question or two, for SRV one more or two for each target. When it is over, the next begins
-// as soon as the least TTL of what was used ends, though not before kMinRefresh and not after `refresh`; after
-// an error in kErrorWait, or `refresh` if that is less.
+// as soon as the least TTL of what was used ends, though not before kMinRefresh and not after `refresh`;
+// after an error in kErrorWait, or `refresh` if that is less.
 //
 //   SRV: of the targets only those of the lowest priority number serve, with their weights (dns_answer.h).
 //   Their ports are ignored: maglb sends to the port of the service.
@@ -51,7 +51,7 @@ class DnsSource final : public MemberSource, public std::enable_shared_from_this
     size_t open = 0;
     MemberList members;
     std::chrono::seconds ttl{0};
-    std::string failure;  // the first
+    std::string failure;          // the first
     std::set<std::string> asked;  // targets of SRV
     std::set<std::string> found;  // names with an address
   };

@@ -132,7 +132,8 @@ void EtcdCall::ended(CURLcode code) {
   if (code == CURLE_OK) {
     return ended({});
   }
-  ended(fail(ErrorKind::kUnavailable, error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code)));
+  ended(
+      fail(ErrorKind::kUnavailable, error_text_[0] != '\0' ? error_text_.data() : curl_easy_strerror(code)));
 }
 
 }  // namespace maglb

@@ -1,4 +1,5 @@
-// One POST to an endpoint of etcd's JSON gateway, by libcurl on the event loop (controlplane/probe/curl_engine.h).
+// One POST to an endpoint of etcd's JSON gateway, by libcurl on the event loop
+// (controlplane/probe/curl_engine.h).
 //
 // The endpoint's name goes into the URL and the certificate has to be for it; the connection goes to the
 // address that was looked up before. What the environment, proxies or redirects say has no influence.

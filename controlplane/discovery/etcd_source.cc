@@ -88,12 +88,13 @@ void EtcdSource::call(const std::string& path, std::string body, std::chrono::mi
 }
 
 void EtcdSource::range() {
-  call("/v3/kv/range", etcd::range_request(config_.prefix, kMaxPoolBackends), kRangeTime,
-       [this](std::string_view piece) {
-         received_.append(piece);
-         return received_.size() <= kMaxSourceBytes;
-       },
-       &EtcdSource::range_ended);
+  call(
+      "/v3/kv/range", etcd::range_request(config_.prefix, kMaxPoolBackends), kRangeTime,
+      [this](std::string_view piece) {
+        received_.append(piece);
+        return received_.size() <= kMaxSourceBytes;
+      },
+      &EtcdSource::range_ended);
 }
 
 void EtcdSource::range_ended(Result<void> result) {
@@ -116,8 +117,9 @@ void EtcdSource::range_ended(Result<void> result) {
 }
 
 void EtcdSource::watch() {
-  call("/v3/watch", etcd::watch_request(config_.prefix, revision_ + 1), kWatchTime,
-       [this](std::string_view piece) { return watch_piece(piece); }, &EtcdSource::watch_ended);
+  call(
+      "/v3/watch", etcd::watch_request(config_.prefix, revision_ + 1), kWatchTime,
+      [this](std::string_view piece) { return watch_piece(piece); }, &EtcdSource::watch_ended);
 }
 
 // Called by libcurl: what may end the call comes later.

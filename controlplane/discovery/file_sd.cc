@@ -21,7 +21,7 @@ struct Label {
   std::string_view name;
   uint64_t low;
   uint64_t high;
-  uint32_t BackendConfig::* member;
+  uint32_t BackendConfig::*member;
 };
 
 constexpr Label kLabels[] = {{"weight", 0, kMaxWeight, &BackendConfig::weight},
@@ -90,7 +90,8 @@ Result<Groups> groups_of_json(std::string_view text) {
   for (const json& object : document) {
     Result<Group> group = group_of(object);
     if (!group) {
-      return tl::unexpected<Error>(std::move(group).error().within(fmt::format("group {}", groups.size() + 1)));
+      return tl::unexpected<Error>(
+          std::move(group).error().within(fmt::format("group {}", groups.size() + 1)));
     }
     groups.push_back(std::move(*group));
   }
@@ -146,8 +147,8 @@ Result<void> take_labels(const Group& group, BackendConfig& member) {
       }
       const auto number = yaml::parse_integer(value);
       if (!number || *number < label.low || *number > label.high) {
-        return fail(ErrorKind::kInvalid, fmt::format("label {}: {} is not in {}..{}", name, yaml::quote(value),
-                                                     label.low, label.high));
+        return fail(ErrorKind::kInvalid, fmt::format("label {}: {} is not in {}..{}", name,
+                                                     yaml::quote(value), label.low, label.high));
       }
       member.*label.member = static_cast<uint32_t>(*number);
     }
@@ -202,16 +203,17 @@ std::optional<std::pair<std::string_view, std::string_view>> split_target(std::s
 
 Result<IpAddress> parse_target(std::string_view text) {
   const auto parts = split_target(text);
-  const Result<IpAddress> address = parts ? IpAddress::parse(parts->first)
-                                          : fail(ErrorKind::kInvalid, "");
+  const Result<IpAddress> address = parts ? IpAddress::parse(parts->first) : fail(ErrorKind::kInvalid, "");
   if (!address) {
-    return fail(ErrorKind::kInvalid,
-                fmt::format("target {}: expected an address like 10.0.1.11:80 or [2001:db8::b]:80; names are not "
-                            "looked up here, a source of type dns does that",
-                            yaml::quote(text)));
+    return fail(
+        ErrorKind::kInvalid,
+        fmt::format("target {}: expected an address like 10.0.1.11:80 or [2001:db8::b]:80; names are not "
+                    "looked up here, a source of type dns does that",
+                    yaml::quote(text)));
   }
   if (!parts->second.empty() && !is_port(parts->second.substr(1))) {
-    return fail(ErrorKind::kInvalid, fmt::format("target {}: the port is not in 1..65535", yaml::quote(text)));
+    return fail(ErrorKind::kInvalid,
+                fmt::format("target {}: the port is not in 1..65535", yaml::quote(text)));
   }
   return *address;
 }

@@ -20,8 +20,8 @@ namespace maglb {
 // The address of "10.0.1.11", "10.0.1.11:80", "2001:db8::b", "[2001:db8::b]" or "[2001:db8::b]:80".
 Result<IpAddress> parse_target(std::string_view text);
 
-// `path` names the file in messages, and tells YAML (.yml, .yaml) from JSON (all others). A member whose group
-// has no weight gets `weight`.
+// `path` names the file in messages, and tells YAML (.yml, .yaml) from JSON (all others). A member whose
+// group has no weight gets `weight`.
 Result<Members> parse_file_sd(std::string_view text, const std::string& path, uint32_t weight);
 
 }  // namespace maglb

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -66,11 +67,7 @@ Result<std::string> read_regular_file(const std::string& path, size_t max_bytes)
 }
 
 FileSource::FileSource(asio::io_context& io, const BackendSource& config, Listener listener)
-    : path_(config.path),
-      weight_(config.weight),
-      listener_(std::move(listener)),
-      inotify_(io),
-      timer_(io) {}
+    : path_(config.path), weight_(config.weight), listener_(std::move(listener)), inotify_(io), timer_(io) {}
 
 void FileSource::start() {
   stopped_ = false;
@@ -137,7 +134,7 @@ void FileSource::read_in(std::chrono::milliseconds delay) {
 void FileSource::read() {
   settling_ = false;
   watch_directory();
-  read_in(kReadInterval);
+  read_in(watch_ < 0 ? kUnwatchedInterval : kReadInterval);
   const Result<std::string> text = read_regular_file(path_, kMaxSourceBytes);
   if (!text) {
     seen_.reset();

@@ -1,8 +1,8 @@
 // Members from a file (file_sd.h), read when it changes.
 //
 // inotify watches the file's directory, so that a file that is replaced by a rename, is made anew, or is
-// reached through a link that is changed is noticed; kReadInterval later it is read in any case, for what
-// inotify does not tell (a directory that was not there, network file systems).
+// reached through a link that is changed is noticed. It is read every kReadInterval in any case, for what
+// inotify does not tell (network file systems), and every kUnwatchedInterval while there is no directory.
 //
 // Invariants:
 //   1. A file is parsed when its content is another than the last time, or could not be read in between.
@@ -29,6 +29,7 @@ class FileSource final : public MemberSource, public std::enable_shared_from_thi
  public:
   static constexpr std::chrono::milliseconds kSettleTime{20};
   static constexpr std::chrono::seconds kReadInterval{10};
+  static constexpr std::chrono::seconds kUnwatchedInterval{1};
 
   FileSource(boost::asio::io_context& io, const BackendSource& config, Listener listener);
 

@@ -36,8 +36,9 @@ Result<Members> MemberList::take() {
       std::adjacent_find(members.begin(), members.end(),
                          [](const BackendConfig& a, const BackendConfig& b) { return a.name == b.name; });
   if (twice != members.end()) {
-    return fail(ErrorKind::kInvalid, fmt::format("two members have the name {}: {} and {}", twice->name,
-                                                 twice->address.to_string(), (twice + 1)->address.to_string()));
+    return fail(ErrorKind::kInvalid,
+                fmt::format("two members have the name {}: {} and {}", twice->name,
+                            twice->address.to_string(), (twice + 1)->address.to_string()));
   }
   return members;
 }

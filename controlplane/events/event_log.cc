@@ -4,10 +4,30 @@
 
 namespace maglb {
 
+namespace {
+
+constexpr std::string_view kNames[] = {"health", "drain",   "ramp",   "panic",   "fallback",
+                                       "hold",   "members", "config", "publish", "dataplane"};
+
+}  // namespace
+
 std::string_view to_string(EventKind kind) {
-  constexpr std::string_view kNames[] = {"health", "drain",   "ramp",   "panic",   "fallback",
-                                         "hold",   "members", "config", "publish", "dataplane"};
   return kNames[static_cast<size_t>(kind)];
+}
+
+std::optional<EventKind> event_kind(std::string_view name) {
+  const auto* const found = std::find(std::begin(kNames), std::end(kNames), name);
+  if (found == std::end(kNames)) {
+    return std::nullopt;
+  }
+  return static_cast<EventKind>(found - std::begin(kNames));
+}
+
+void EventLog::restore(std::vector<Event> events, uint64_t next_number) {
+  const size_t skipped = events.size() - std::min(events.size(), capacity_);
+  events_.assign(std::make_move_iterator(events.begin() + static_cast<std::ptrdiff_t>(skipped)),
+                 std::make_move_iterator(events.end()));
+  next_number_ = std::max(next_number, events_.empty() ? 1 : events_.back().number + 1);
 }
 
 void EventLog::record(EventKind kind, std::string_view pool, std::string_view backend,

@@ -13,6 +13,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,10 @@ enum class EventKind : uint8_t {
   kDataplane,  // connected or gone
 };
 
+inline constexpr size_t kEventKinds = static_cast<size_t>(EventKind::kDataplane) + 1;
+
 std::string_view to_string(EventKind kind);  // "health", "drain", ...
+std::optional<EventKind> event_kind(std::string_view name);
 
 struct Event {
   uint64_t number = 0;
@@ -49,9 +53,14 @@ class EventLog {
 
   explicit EventLog(size_t capacity = 10000) : capacity_(capacity) {}
 
+  // What an earlier process left, the oldest first; the next event has `next_number`, or a higher one where
+  // these say so. REQUIRES: nothing was recorded yet.
+  void restore(std::vector<Event> events, uint64_t next_number);
+
   // `number` and `time` are set here.
   void record(EventKind kind, std::string_view pool, std::string_view backend, std::string_view text);
 
+  uint64_t next_number() const { return next_number_; }
   // The events after `number`, the oldest first.
   std::vector<Event> since(uint64_t number) const;
 

@@ -13,6 +13,7 @@
 #include "controlplane/probe/icmp_attempt.h"
 #include "controlplane/probe/tcp_attempt.h"
 #include "controlplane/probe/udp_attempt.h"
+#include "lib/config/service/write.h"
 
 namespace maglb {
 namespace {

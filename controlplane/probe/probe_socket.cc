@@ -17,7 +17,8 @@ bool is_our_fault(const error_code& error) {
   if (error.category() != boost::system::system_category()) {
     return false;
   }
-  constexpr std::array<int, 5> kOurs = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL};
+  // EINVAL: of a blackhole route, where marked packets go while their device is not there.
+  constexpr std::array<int, 6> kOurs = {EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EINVAL};
   return std::find(kOurs.begin(), kOurs.end(), error.value()) != kOurs.end();
 }
 

@@ -18,7 +18,8 @@ typename Protocol::endpoint endpoint_of(const ProbeTarget& target) {
   return {boost::asio::ip::address_v6(to.bytes), target.port};
 }
 
-// What this machine lacked, not what the target did: descriptors, memory, an ephemeral port.
+// What this machine lacked, not what the target did: descriptors, memory, an ephemeral port, the device of
+// probes through tunnels.
 bool is_our_fault(const boost::system::error_code& error);
 
 // The system's words for it, beginning small: "connection refused".

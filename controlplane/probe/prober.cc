@@ -33,7 +33,7 @@ using UserKey = std::pair<std::string, std::string>;  // pool, backend
 struct User;
 
 struct Target {
-  explicit Target(const ProbeTarget& t) : what(t), state(rules()) {}
+  explicit Target(const ProbeTarget& t) : what(t), state(rules()), reason(t.fault) {}
 
   HealthRules rules() const { return {what.config.rise, what.config.fall, what.config.cool_down}; }
   size_t type() const { return static_cast<size_t>(what.config.type); }
@@ -151,8 +151,8 @@ class Prober::Impl : public std::enable_shared_from_this<Impl> {
 
   std::map<ProbeTarget, std::unique_ptr<Target>> targets_;
   Users users_;
-  // Every target is either here (its timeout if an attempt is under way, else its next start) or in
-  // waiting in its lane.
+  // Every target without a fault is either here (its timeout if an attempt is under way, else its next start)
+  // or in waiting in its lane.
   DeadlineHeap<Target> deadlines_;
   std::array<std::vector<std::shared_ptr<Attempt>>, kProbeTypes> idle_attempts_;
 
@@ -185,7 +185,7 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
   arm();
 }
 
-// Fills users_ and ties them to targets; returns the targets that are new.
+// Fills users_ and ties them to targets; returns the new targets to be probed.
 std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Users& before) {
   std::vector<Target*> made;
   auto learn = [](Target& target, Health health, WallTime since, const std::string& reason) {
@@ -207,7 +207,8 @@ std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Us
     if (std::find(target.latencies.begin(), target.latencies.end(), latency) == target.latencies.end()) {
       target.latencies.push_back(latency);
     }
-    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{}) {
+    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{} ||
+        !target.what.fault.empty()) {
       continue;
     }
     if (from.known) {
@@ -230,7 +231,9 @@ Target& Prober::Impl::find_or_make(const ProbeTarget& what, std::vector<Target*>
   std::unique_ptr<Target>& slot = targets_[what];
   if (slot == nullptr) {
     slot = std::make_unique<Target>(what);
-    made.push_back(slot.get());
+    if (what.fault.empty()) {
+      made.push_back(slot.get());
+    }
   }
   return *slot;
 }
@@ -268,10 +271,15 @@ void Prober::Impl::schedule_first(const std::vector<Target*>& made) {
 }
 
 void Prober::Impl::arm() {
-  if (deadlines_.empty() || deadlines_.deadline() >= armed_for_) {
+  if (deadlines_.empty()) {
     return;
   }
-  armed_for_ = (deadlines_.deadline() / kTimerGrain + 1) * kTimerGrain;
+  // Of one grain with what is armed for: a wait that is set again would end the one before, and wake us.
+  const Time at = (deadlines_.deadline() / kTimerGrain + 1) * kTimerGrain;
+  if (at >= armed_for_) {
+    return;
+  }
+  armed_for_ = at;
   timer_.expires_at(std::chrono::steady_clock::time_point(armed_for_));
   timer_.async_wait([weak = weak_from_this(), armed = armed_for_](boost::system::error_code) {
     const std::shared_ptr<Impl> self = weak.lock();

@@ -19,6 +19,7 @@
 //   3. An attempt that failed on our side (no descriptor, memory or port) is skipped: counted, logged,
 //      and no evidence about the backend.
 //   4. An unchanged target keeps its state through set_users().
+//   5. A target with a fault has no attempt, its health is unknown, and its reason is the fault.
 //
 // Threads: all of it on the io_context's one thread. It may be destroyed at any time but from its own
 // callback; attempts under way are dropped without a call.
@@ -37,6 +38,7 @@
 #include "controlplane/probe/probe_histogram.h"
 #include "controlplane/probe/target.h"
 #include "lib/base/clock.h"
+#include "lib/bpf/probe_path.h"
 
 namespace maglb {
 
@@ -52,6 +54,8 @@ struct ProbeUser {
   std::string backend;
   ProbeTarget target;
   std::optional<KnownHealth> known = {};  // used when the target is new here
+  // Through which tunnel; the target's mark comes from it (tunnel_marks.h). None: direct.
+  std::optional<ProbePath> path = {};
 };
 
 // Where a user stands: its worst target, told for people.

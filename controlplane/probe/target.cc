@@ -5,15 +5,17 @@
 #include <tuple>
 
 #include "lib/base/check.h"
+#include "lib/config/service/write.h"
 
 namespace maglb {
 namespace {
 
 auto ordered(const ProbeTarget& target) {
   const ProbeConfig& c = target.config;
-  return std::tie(target.address, target.port, target.connect_to, target.mark, c.type, c.via, c.port, c.path,
-                  c.host, c.method, c.status, c.body, c.http_version, c.tls, c.grpc_service, c.dns, c.send,
-                  c.expect, c.command, c.interval, c.fast_interval, c.timeout, c.cool_down, c.rise, c.fall);
+  return std::tie(target.address, target.port, target.connect_to, target.mark, target.fault, c.type, c.via,
+                  c.port, c.path, c.host, c.method, c.status, c.body, c.http_version, c.tls, c.grpc_service,
+                  c.dns, c.send, c.expect, c.command, c.interval, c.fast_interval, c.timeout, c.cool_down,
+                  c.rise, c.fall);
 }
 
 bool speaks_http(ProbeType type) {
@@ -83,12 +85,6 @@ std::string detail_of(const ProbeConfig& config) {
 
 }  // namespace
 
-std::string_view to_string(ProbeType type) {
-  constexpr std::string_view kNames[] = {"none", "tcp", "http", "https", "http2",
-                                         "grpc", "dns", "udp",  "icmp",  "exec"};
-  return kNames[static_cast<size_t>(type)];
-}
-
 ProbeTarget ProbeTarget::make(const IpAddress& address, uint16_t service_port, const ProbeConfig& config) {
   check(config.type != ProbeType::kNone, "a target is something to probe");
   ProbeTarget target{address, config.port != 0 ? config.port : service_port, what_counts(config), address};
@@ -104,7 +100,7 @@ std::string ProbeTarget::to_string() const {
                            : address.is_v4() ? fmt::format("{}:{}", text, port)
                                              : fmt::format("[{}]:{}", text, port);
   const std::string via = connect_to == address ? "" : " via " + connect_to.to_string();
-  return fmt::format("{} {}{}{}", maglb::to_string(config.type), host, detail_of(config), via);
+  return fmt::format("{} {}{}{}", to_string(config.type), host, detail_of(config), via);
 }
 
 std::strong_ordering operator<=>(const ProbeTarget& a, const ProbeTarget& b) {

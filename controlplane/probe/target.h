@@ -12,8 +12,6 @@
 
 namespace maglb {
 
-std::string_view to_string(ProbeType type);  // "tcp", "https", ...
-
 struct ProbeTarget {
   IpAddress address;  // the backend's: who is judged
   uint16_t port = 0;  // 0: the type has none (icmp), or none is known (exec)
@@ -21,6 +19,9 @@ struct ProbeTarget {
   // Where the sockets of the probe go: `address`, but for a probe that travels in a tunnel.
   IpAddress connect_to;
   std::optional<uint32_t> mark = {};  // SO_MARK of its sockets
+  // Why it cannot be probed, for a reason of this host's: it is not, and its health is unknown. Empty: it
+  // can.
+  std::string fault = {};
 
   // The direct target of a backend. `service_port` is used where the configuration names no port. What
   // the probe's type does not use is set to its default, so that it makes no difference between targets.

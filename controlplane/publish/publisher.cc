@@ -55,6 +55,7 @@ void Publisher::publish() {
              *envelope.mutable_apply());
   under_way_ = true;
   ++applies_;
+  sent_ = std::chrono::steady_clock::now();
   client_.request(std::move(envelope), kApplyTimeout,
                   [this, sent = wanted_](const Result<ipc::Envelope>& reply) { take_reply(sent, reply); });
 }
@@ -83,11 +84,13 @@ void Publisher::take_reply(const std::shared_ptr<const NumberedState>& sent,
     return take_refusal(sent->generation,
                         reply->has_apply_reply() ? answer.error() : "Apply was answered with something else");
   } else {
+    latency_.add(std::chrono::steady_clock::now() - sent_);
     running_ = sent;
     running_boot_id_ = client_.hello().boot_id();
     refusal_.clear();
     refused_generation_ = 0;
     spdlog::debug("dataplane: runs generation {}", sent->generation);
+    on_outcome_(sent->generation, "");
   }
   publish();
   wake_settled();
@@ -99,6 +102,7 @@ void Publisher::take_refusal(uint64_t generation, std::string why) {
   refused_generation_ = generation;
   refusal_ = std::move(why);
   spdlog::error("dataplane: refused generation {}: {}", refused_generation_, refusal_);
+  on_outcome_(generation, refusal_);
   retry_.expires_after(kRetryAfterRefusal);
   retry_.async_wait([this](const boost::system::error_code& error) {
     if (!error) {

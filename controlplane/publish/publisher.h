@@ -19,6 +19,7 @@
 #include <string>
 
 #include "controlplane/publish/client.h"
+#include "controlplane/publish/latency_histogram.h"
 #include "lib/snapshot/build/compile.h"
 
 namespace maglb {
@@ -35,6 +36,10 @@ class Publisher {
   static constexpr std::chrono::milliseconds kRetryAfterRefusal{1000};
 
   Publisher(boost::asio::io_context& io, DataplaneClient& client);
+
+  // Called when the dataplane took a generation, `refusal` empty, or refused it.
+  using OnOutcome = std::function<void(uint64_t generation, const std::string& refusal)>;
+  void tell(OnOutcome on_outcome) { on_outcome_ = std::move(on_outcome); }
 
   void want(std::shared_ptr<const NumberedState> state);
   // To be called when the client's connection or lease changed.
@@ -56,6 +61,8 @@ class Publisher {
   const std::string& refusal() const { return refusal_; }
   uint64_t applies() const { return applies_; }
   uint64_t refusals() const { return refusals_; }
+  // From sending a state until the workers run it.
+  const LatencyHistogram& latency() const { return latency_; }
 
  private:
   struct Waiter {
@@ -78,10 +85,13 @@ class Publisher {
   uint64_t running_boot_id_ = 0;                  // of the dataplane that confirmed it
   uint64_t refused_generation_ = 0;
   std::string refusal_;
+  OnOutcome on_outcome_ = [](uint64_t, const std::string&) {};
   bool under_way_ = false;
   std::list<Waiter> waiters_;
   uint64_t applies_ = 0;
   uint64_t refusals_ = 0;
+  std::chrono::steady_clock::time_point sent_{};
+  LatencyHistogram latency_;
 };
 
 }  // namespace maglb

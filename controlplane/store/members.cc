@@ -10,8 +10,8 @@ tl::unexpected<Error> forward(Error error) {
 }  // namespace
 
 Result<std::vector<StoredMember>> load_members(sqlite::Database& database) {
-  auto select = database.prepare(
-      "SELECT pool, name, address, weight, max_connections FROM member ORDER BY pool, name");
+  auto select =
+      database.prepare("SELECT pool, name, address, weight, max_connections FROM member ORDER BY pool, name");
   if (!select) {
     return forward(std::move(select).error());
   }

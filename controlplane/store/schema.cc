@@ -26,6 +26,50 @@ constexpr std::array<const char*, kSchemaVersion> kSteps = {
        CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
        INSERT INTO counter VALUES ('generation', 0);
        INSERT INTO counter VALUES ('revision', 0);)",
+    // The document of a schema without revisions becomes the first of them.
+    R"(CREATE TABLE revision(
+         number INTEGER PRIMARY KEY,
+         at_ms INTEGER NOT NULL,
+         source INTEGER NOT NULL,
+         uid INTEGER NOT NULL,
+         gid INTEGER NOT NULL,
+         pid INTEGER NOT NULL,
+         user TEXT NOT NULL,
+         program TEXT NOT NULL,
+         why TEXT NOT NULL,
+         size INTEGER NOT NULL,
+         stored INTEGER NOT NULL,
+         body BLOB);
+       CREATE TABLE unconfirmed(
+         id INTEGER PRIMARY KEY CHECK (id = 1),
+         revision INTEGER NOT NULL,
+         back_to INTEGER NOT NULL,
+         deadline_ms INTEGER NOT NULL);
+       CREATE TABLE event(
+         number INTEGER PRIMARY KEY,
+         time_ms INTEGER NOT NULL,
+         kind TEXT NOT NULL,
+         pool TEXT NOT NULL,
+         backend TEXT NOT NULL,
+         text TEXT NOT NULL);
+       INSERT INTO counter VALUES ('event', 0);
+       UPDATE document SET revision = 1;
+       UPDATE counter SET value = (SELECT count(*) FROM document) WHERE name = 'revision';
+       INSERT INTO revision SELECT 1, applied_at_ms, source, 0, 0, 0, '', '', 'running before there were revisions',
+         length(CAST(text AS BLOB)), length(CAST(text AS BLOB)), CAST(text AS BLOB) FROM document;)",
+    R"(CREATE TABLE drain(
+         pool TEXT NOT NULL,
+         backend TEXT NOT NULL,
+         began_ms INTEGER NOT NULL,
+         passed INTEGER NOT NULL,
+         PRIMARY KEY (pool, backend)) WITHOUT ROWID;)",
+    R"(CREATE TABLE member(
+         pool TEXT NOT NULL,
+         name TEXT NOT NULL,
+         address TEXT NOT NULL,
+         weight INTEGER NOT NULL,
+         max_connections INTEGER NOT NULL,
+         PRIMARY KEY (pool, name)) WITHOUT ROWID;)",
 };
 
 Result<void> check_integrity(sqlite::Database& database) {

@@ -38,6 +38,14 @@ Statement& Statement::bind(int index, int64_t number) {
   return *this;
 }
 
+Statement& Statement::bind_bytes(int index, std::string_view bytes) {
+  const char* data = bytes.data() == nullptr ? "" : bytes.data();
+  const int code = sqlite3_bind_blob64(handle_.get(), index, data, bytes.size(), SQLITE_STATIC);
+  check(code != SQLITE_RANGE && code != SQLITE_MISUSE, "a statement has this parameter");
+  bound_ = bound_ && code == SQLITE_OK;
+  return *this;
+}
+
 Result<bool> Statement::step() {
   if (!bound_) {
     bound_ = true;
@@ -62,6 +70,12 @@ Result<void> Statement::run() {
 
 std::string Statement::text(int column) const {
   const auto* data = reinterpret_cast<const char*>(sqlite3_column_text(handle_.get(), column));
+  const int size = sqlite3_column_bytes(handle_.get(), column);
+  return data == nullptr ? std::string() : std::string(data, static_cast<size_t>(size));
+}
+
+std::string Statement::bytes(int column) const {
+  const auto* data = static_cast<const char*>(sqlite3_column_blob(handle_.get(), column));
   const int size = sqlite3_column_bytes(handle_.get(), column);
   return data == nullptr ? std::string() : std::string(data, static_cast<size_t>(size));
 }

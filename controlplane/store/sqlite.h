@@ -25,6 +25,7 @@ class Statement {
  public:
   Statement& bind(int index, std::string_view text);
   Statement& bind(int index, int64_t number);
+  Statement& bind_bytes(int index, std::string_view bytes);
 
   // True when there is a row to read, false at the end.
   Result<bool> step();
@@ -32,6 +33,7 @@ class Statement {
   Result<void> run();
 
   std::string text(int column) const;
+  std::string bytes(int column) const;
   int64_t number(int column) const { return sqlite3_column_int64(handle_.get(), column); }
 
  private:

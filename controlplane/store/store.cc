@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "controlplane/store/drains.h"
+#include "controlplane/store/health_changes.h"
 #include "controlplane/store/schema.h"
 #include "controlplane/store/sqlite.h"
 #include "controlplane/store/state_lock.h"
@@ -131,7 +133,11 @@ class Store::Impl {
       : lock_(std::move(lock)), database_(std::move(database)), path_(std::move(path)) {}
 
   Result<StoredState> load();
-  Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash);
+  Result<uint64_t> save_document(std::string_view text, DocumentSource source, std::string_view file_hash,
+                                 const Author& author, std::optional<system_clock::time_point> confirm_by);
+  Result<void> remember(const Revision& revision, std::string_view text,
+                        std::optional<system_clock::time_point> confirm_by);
+  Result<void> save_events(std::span<const Event> events, uint64_t promised);
   Result<uint64_t> reserve_generations(uint64_t count);
 
   sqlite::Database& database() { return database_; }
@@ -160,15 +166,41 @@ Result<StoredState> Store::Impl::load() {
   if (!health) {
     return forward(std::move(health).error());
   }
+  Result<std::vector<StoredDrain>> drains = load_drains(database_);
+  if (!drains) {
+    return forward(std::move(drains).error());
+  }
   Result<int64_t> generation = database_.query_number("SELECT value FROM counter WHERE name = 'generation'");
   if (!generation) {
     return forward(std::move(generation).error());
   }
-  return StoredState{std::move(*document), std::move(*health), static_cast<uint64_t>(*generation)};
+  Result<std::optional<Unconfirmed>> unconfirmed = load_unconfirmed(database_);
+  if (!unconfirmed) {
+    return forward(std::move(unconfirmed).error());
+  }
+  return StoredState{std::move(*document), std::move(*health), std::move(*drains), *unconfirmed,
+                     static_cast<uint64_t>(*generation)};
+}
+
+// Within the caller's transaction, before the document is replaced.
+Result<void> Store::Impl::remember(const Revision& revision, std::string_view text,
+                                   std::optional<system_clock::time_point> confirm_by) {
+  Result<int64_t> before = database_.query_number("SELECT revision FROM document");
+  if (!before) {
+    return forward(std::move(before).error());
+  }
+  std::optional<Unconfirmed> unconfirmed;
+  if (confirm_by) {
+    unconfirmed = Unconfirmed{revision.number, static_cast<uint64_t>(*before), *confirm_by};
+  }
+  return write_revision(database_, revision, text)
+      .and_then([&] { return write_unconfirmed(database_, unconfirmed); })
+      .and_then([&] { return prune_revisions(database_, {}); });
 }
 
 Result<uint64_t> Store::Impl::save_document(std::string_view text, DocumentSource source,
-                                            std::string_view file_hash) {
+                                            std::string_view file_hash, const Author& author,
+                                            std::optional<system_clock::time_point> confirm_by) {
   Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database_);
   if (!transaction) {
     return forward(std::move(transaction).error());
@@ -177,13 +209,18 @@ Result<uint64_t> Store::Impl::save_document(std::string_view text, DocumentSourc
   if (!revision) {
     return revision;
   }
+  const auto now = system_clock::now();
+  Result<void> remembered = remember({*revision, now, source, author, 0, true}, text, confirm_by);
+  if (!remembered) {
+    return forward(std::move(remembered).error());
+  }
   Result<sqlite::Statement> insert =
       database_.prepare("INSERT OR REPLACE INTO document VALUES (1, ?1, ?2, ?3, ?4, ?5)");
   if (!insert) {
     return forward(std::move(insert).error());
   }
   insert->bind(1, text).bind(2, int64_t{source == DocumentSource::kRuntime}).bind(3, file_hash);
-  insert->bind(4, static_cast<int64_t>(*revision)).bind(5, to_ms(system_clock::now()));
+  insert->bind(4, static_cast<int64_t>(*revision)).bind(5, to_ms(now));
   return insert->run().and_then([&] { return transaction->commit(); }).map([&] { return *revision; });
 }
 
@@ -198,6 +235,24 @@ Result<uint64_t> Store::Impl::reserve_generations(uint64_t count) {
     return last;
   }
   return transaction->commit().map([&] { return *last - count + 1; });
+}
+
+Result<void> Store::Impl::save_events(std::span<const Event> events, uint64_t promised) {
+  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database_);
+  if (!transaction) {
+    return forward(std::move(transaction).error());
+  }
+  if (Result<void> done = write_events(database_, events); !done) {
+    return done;
+  }
+  Result<sqlite::Statement> promise =
+      database_.prepare("UPDATE counter SET value = max(value, ?1) WHERE name = 'event'");
+  if (!promise) {
+    return forward(std::move(promise).error());
+  }
+  return promise->bind(1, static_cast<int64_t>(promised)).run().and_then([&] {
+    return transaction->commit();
+  });
 }
 
 std::string content_hash(std::string_view content) {
@@ -238,12 +293,59 @@ Result<StoredState> Store::load() {
 }
 
 Result<uint64_t> Store::save_document(std::string_view text, DocumentSource source,
-                                      std::string_view file_hash) {
-  return impl_->located(impl_->save_document(text, source, file_hash));
+                                      std::string_view file_hash, const Author& author,
+                                      std::optional<system_clock::time_point> confirm_by) {
+  return impl_->located(impl_->save_document(text, source, file_hash, author, confirm_by));
+}
+
+Result<void> Store::confirm() {
+  return impl_->located(write_unconfirmed(impl_->database(), std::nullopt));
+}
+
+Result<std::vector<Revision>> Store::revisions(uint64_t before, size_t limit) {
+  return impl_->located(load_revisions(impl_->database(), before, limit));
+}
+
+// Without the file's name: that a number is not there is no matter of the file.
+Result<Revision> Store::revision(uint64_t number) {
+  return load_revision(impl_->database(), number);
+}
+
+Result<std::string> Store::revision_text(uint64_t number) {
+  return load_revision_text(impl_->database(), number);
+}
+
+Result<std::vector<Event>> Store::events() {
+  return impl_->located(load_events(impl_->database()));
+}
+
+Result<void> Store::save_events(std::span<const Event> events, uint64_t promised) {
+  return impl_->located(impl_->save_events(events, promised));
+}
+
+Result<uint64_t> Store::promised_events() {
+  return impl_->located(impl_->database().query_number("SELECT value FROM counter WHERE name = 'event'"))
+      .map([](int64_t number) { return static_cast<uint64_t>(number); });
 }
 
 Result<void> Store::save_health(std::span<const StoredHealth> rows) {
   return impl_->located(write_health(impl_->database(), rows));
+}
+
+Result<void> Store::save_health_changes(std::span<const StoredHealth> upserts, Keys removals) {
+  return impl_->located(write_health_changes(impl_->database(), upserts, removals));
+}
+
+Result<void> Store::save_drain_changes(std::span<const StoredDrain> upserts, Keys removals) {
+  return impl_->located(write_drains(impl_->database(), upserts, removals));
+}
+
+Result<std::vector<StoredMember>> Store::members() {
+  return impl_->located(load_members(impl_->database()));
+}
+
+Result<void> Store::save_members(const std::string& pool, std::span<const StoredMember> members) {
+  return impl_->located(write_members(impl_->database(), pool, members));
 }
 
 Result<uint64_t> Store::reserve_generations(uint64_t count) {

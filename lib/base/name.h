@@ -19,4 +19,12 @@ constexpr bool is_name(std::string_view text) {
                      [&](char c) { return is_letter_or_digit(c) || c == '.' || c == '_' || c == '-'; });
 }
 
+// Whether `text` may name a backend of a compiled pool: a name or, of one that comes from another pool, the
+// two names with a colon between, which no document's name has.
+constexpr bool is_backend_name(std::string_view text) {
+  const size_t colon = text.find(':');
+  return colon == std::string_view::npos ? is_name(text)
+                                         : is_name(text.substr(0, colon)) && is_name(text.substr(colon + 1));
+}
+
 }  // namespace maglb

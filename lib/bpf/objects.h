@@ -8,5 +8,6 @@ namespace maglb {
 
 std::span<const uint8_t> steer_object();
 std::span<const uint8_t> decap_object();
+std::span<const uint8_t> probe_object();
 
 }  // namespace maglb

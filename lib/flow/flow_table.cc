@@ -242,6 +242,10 @@ bool FlowTable::store(const FlowDigest& digest, const FlowEntry& entry, Tick now
   }
   count(before.state(), -1);
   count(entry.state, 1);
+  if (before.entry().backend != entry.backend) {
+    count(before.entry().backend, -1);
+    count(entry.backend, 1);
+  }
   spot.bucket->values[spot.place].store(FlowValue(digest, entry, before.displaced()).bits(),
                                         std::memory_order_relaxed);
   return true;
@@ -256,6 +260,7 @@ bool FlowTable::insert(const FlowDigest& digest, const FlowEntry& entry, Tick no
       if (bucket.tags[i].load(std::memory_order_relaxed) == 0) {
         write({&bucket, i}, tag_of(digest), FlowValue(digest, entry, false).bits());
         count(entry.state, 1);
+        count(entry.backend, 1);
         return true;
       }
     }
@@ -295,6 +300,7 @@ void FlowTable::put(const Spot& spot, const FlowDigest& digest, const FlowEntry&
   }
   write(spot, tag_of(digest), FlowValue(digest, entry, displaced).bits());
   count(entry.state, 1);
+  count(entry.backend, 1);
 }
 
 // Another flow's tag and value in a place.
@@ -324,6 +330,7 @@ void FlowTable::clear(const Spot& spot) {
     count_overflow(buckets_[other_index(index, tag)], -1);
   }
   count(value.state(), -1);
+  count(value.entry().backend, -1);
   // The value stays: who still reads the tag reads what belongs to it.
   spot.bucket->tags[spot.place].store(0, std::memory_order_relaxed);
 }

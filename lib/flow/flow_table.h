@@ -27,6 +27,7 @@
 #include <optional>
 #include <span>
 
+#include "lib/flow/backend_flows.h"
 #include "lib/flow/flow_bucket.h"
 
 namespace maglb {
@@ -43,6 +44,10 @@ class FlowTable {
   explicit FlowTable(std::span<Bucket> buckets);
   FlowTable(const FlowTable&) = delete;
   FlowTable& operator=(const FlowTable&) = delete;
+
+  // From now on entries are counted by their backends there, too; null: they are not. Those that are in the
+  // table already are not counted. Owner only.
+  void count_in(BackendFlows* flows) { backend_flows_ = flows; }
 
   // Any thread.
   std::optional<FlowEntry> find(const FlowDigest& digest, Tick now) const;
@@ -117,6 +122,11 @@ class FlowTable {
   void move(const Spot& from, const Spot& to);
   void count_overflow(Bucket& bucket, int change);
   void count(FlowState state, int change);
+  void count(BackendId backend, int change) {
+    if (backend_flows_ != nullptr) {
+      backend_flows_->add(backend, change);
+    }
+  }
 
   // What any thread reads to look a flow up, and on other lines what the owner writes.
   alignas(64) std::span<Bucket> buckets_;
@@ -125,6 +135,7 @@ class FlowTable {
   bool may_move_behind_ = true;
   bool moved_behind_ = false;  // in the pass under way
   std::atomic<size_t> count_[kFlowStates] = {};
+  BackendFlows* backend_flows_ = nullptr;
 };
 
 template <typename Match>

@@ -107,6 +107,7 @@ NatTable::Opened NatTable::open(const NatFlow& flow, Duration timeout, Time now)
   link_chain(slot);
   link_opening(slot);
   ++live_;
+  count(session.backend_id, 1);
   renew(session, timeout, now);
   return {&session, replaced ? NatOpening::kReplaced : NatOpening::kOpened};
 }
@@ -211,6 +212,7 @@ void NatTable::unlink(NatSession& session) {
     unlink_opening(slot_of(session));
   }
   --live_;
+  count(session.backend_id, -1);
 }
 
 void NatTable::establish(NatSession& session) {

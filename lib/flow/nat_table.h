@@ -38,6 +38,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/siphash.h"
+#include "lib/flow/backend_flows.h"
 #include "lib/flow/flow_digest.h"
 #include "lib/flow/nat_ports.h"
 #include "lib/flow/nat_session.h"
@@ -78,6 +79,9 @@ class NatTable {
            std::pmr::memory_resource* memory);
   NatTable(const NatTable&) = delete;
   NatTable& operator=(const NatTable&) = delete;
+
+  // From now on live sessions are counted by their backends there, too; null: they are not.
+  void count_in(BackendFlows* flows) { backend_flows_ = flows; }
 
   // The session of the client's flow; null: none, or it has expired, and is gone then.
   NatSession* find(const FlowKey& key, uint32_t service_id, const FlowDigest& digest, Time now);
@@ -149,6 +153,11 @@ class NatTable {
   void unlink(NatSession& session);
   void free(NatSession& session);
   void expire(NatSession& session, Time now);
+  void count(BackendId backend, int change) {
+    if (backend_flows_ != nullptr) {
+      backend_flows_->add(backend, change);
+    }
+  }
 
   const NatPorts& ports_;
   uint32_t share_;
@@ -158,6 +167,7 @@ class NatTable {
   uint64_t opened_ = 0;
   size_t live_ = 0;
   size_t opening_ = 0;
+  BackendFlows* backend_flows_ = nullptr;
   size_t sweep_position_ = 0;
   uint64_t chain_mask_;
   std::pmr::vector<NatSession> sessions_;

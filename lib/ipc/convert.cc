@@ -17,6 +17,7 @@ namespace maglb {
 namespace {
 
 static_assert(static_cast<int>(ipc::Backend::DOWN) == static_cast<int>(BackendState::kDown));
+static_assert(static_cast<int>(ipc::Pool::RANDOM) == static_cast<int>(kLastScheduler));
 static_assert(static_cast<int>(ipc::Service::NAT) == static_cast<int>(kLastForwardMode));
 
 std::string bytes_of(const IpAddress& address) {
@@ -70,7 +71,8 @@ Result<BackendSpec> backend_of(const ipc::Backend& message) {
                      *address,
                      message.weight(),
                      static_cast<BackendState>(message.state()),
-                     {message.server_ids().begin(), message.server_ids().end()}};
+                     {message.server_ids().begin(), message.server_ids().end()},
+                     message.max_connections()};
 }
 
 Result<std::vector<uint16_t>> slots_of(std::string_view bytes) {
@@ -82,6 +84,22 @@ Result<std::vector<uint16_t>> slots_of(std::string_view bytes) {
     std::memcpy(slots.data(), bytes.data(), bytes.size());
   }
   return slots;
+}
+
+Result<void> take_scheduler(const ipc::Pool& message, PoolSpec& pool) {
+  if (!ipc::Pool::Scheduler_IsValid(message.scheduler())) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{} is no scheduler", static_cast<int>(message.scheduler())));
+  }
+  const uint32_t v4 = message.has_source_prefix_v4() ? message.source_prefix_v4() : pool.source_prefix_v4;
+  const uint32_t v6 = message.has_source_prefix_v6() ? message.source_prefix_v6() : pool.source_prefix_v6;
+  if (v4 > 32 || v6 > 128) {
+    return fail(ErrorKind::kInvalid, fmt::format("source prefixes of {} and {} bits", v4, v6));
+  }
+  pool.scheduler = static_cast<Scheduler>(message.scheduler());
+  pool.source_prefix_v4 = static_cast<uint8_t>(v4);
+  pool.source_prefix_v6 = static_cast<uint8_t>(v6);
+  return {};
 }
 
 Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
@@ -104,6 +122,9 @@ Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
     return tl::unexpected(std::move(slots.error()));
   }
   pool->slots = std::move(*slots);
+  if (auto taken = take_scheduler(message, *pool); !taken) {
+    return tl::unexpected(std::move(taken.error()));
+  }
   if (auto valid = validate(*pool); !valid) {
     return tl::unexpected(std::move(valid.error()));
   }
@@ -276,12 +297,16 @@ Result<void> pools_of(const ipc::Apply& message, Change& change) {
 void to_message(const PoolSpec& pool, ipc::Pool& message) {
   message.set_name(pool.name);
   message.set_seed(pool.seed);
+  message.set_scheduler(static_cast<ipc::Pool::Scheduler>(pool.scheduler));
+  message.set_source_prefix_v4(pool.source_prefix_v4);
+  message.set_source_prefix_v6(pool.source_prefix_v6);
   for (const BackendSpec& backend : pool.backends) {
     ipc::Backend& one = *message.add_backends();
     one.set_name(backend.name);
     one.set_address(bytes_of(backend.address));
     one.set_weight(backend.weight);
     one.set_state(static_cast<ipc::Backend::State>(backend.state));
+    one.set_max_connections(backend.max_connections);
     for (const std::string& id : backend.server_ids) {
       one.add_server_ids(id);
     }
@@ -408,6 +433,26 @@ Result<FlowQuery> from_message(const ipc::FlowLookup& message) {
   }
   return FlowQuery{static_cast<Protocol>(message.protocol()), *source, *destination, *source_port,
                    *destination_port};
+}
+
+void to_message(const ExplainQuery& query, ipc::Explain& message) {
+  to_message(query.flow, *message.mutable_flow());
+  message.set_tcp_flags(query.tcp_flags);
+  message.set_bytes(query.bytes);
+  message.set_may_fragment(query.may_fragment);
+}
+
+Result<ExplainQuery> from_message(const ipc::Explain& message) {
+  const auto flow = from_message(message.flow());
+  if (!flow) {
+    return tl::unexpected(flow.error());
+  }
+  if (message.tcp_flags() > 63 || message.bytes() > UINT16_MAX) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("flags {} or length {} cannot be", message.tcp_flags(), message.bytes()));
+  }
+  return ExplainQuery{*flow, static_cast<uint8_t>(message.tcp_flags()),
+                      static_cast<uint16_t>(message.bytes()), message.may_fragment()};
 }
 
 }  // namespace maglb

@@ -22,8 +22,17 @@ struct FlowQuery {
   uint16_t destination_port = 0;
 };
 
+// A packet of such a flow.
+struct ExplainQuery {
+  FlowQuery flow;
+  uint8_t tcp_flags = 0;  // 0: ACK
+  uint16_t bytes = 0;     // of the IP packet; 0: just its headers
+  bool may_fragment = false;
+};
+
 void to_message(const Change& change, ipc::Apply& message);
 void to_message(const FlowQuery& query, ipc::FlowLookup& message);
+void to_message(const ExplainQuery& query, ipc::Explain& message);
 
 // A Change that keeps: generation > 0 and not its base; every pool and service is valid by itself
 // (snapshot/view/validate.h); no pool, service or (address, protocol, port) occurs twice; no pool is both
@@ -31,5 +40,6 @@ void to_message(const FlowQuery& query, ipc::FlowLookup& message);
 // where: "pool web: backend 3: ...".
 Result<Change> from_message(const ipc::Apply& message);
 Result<FlowQuery> from_message(const ipc::FlowLookup& message);
+Result<ExplainQuery> from_message(const ipc::Explain& message);
 
 }  // namespace maglb

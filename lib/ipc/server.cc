@@ -61,6 +61,7 @@ class IpcServer::Impl {
   void take_hello(Connection& connection, const ipc::Envelope& request);
   void take_apply(Connection& connection, const ipc::Envelope& request);
   void take_flow_lookup(Connection& connection, const ipc::Envelope& request);
+  void take_explain(Connection& connection, const ipc::Envelope& request);
   std::string give_lease(Connection& connection);
   void send(Connection& connection, const ipc::Envelope& reply);
   void refuse(Connection& connection, uint64_t request, const std::string& why, bool close);
@@ -201,6 +202,8 @@ void IpcServer::Impl::take(Connection& connection, const ipc::Envelope& request)
       return take_apply(connection, request);
     case ipc::Envelope::kFlowLookup:
       return take_flow_lookup(connection, request);
+    case ipc::Envelope::kExplain:
+      return take_explain(connection, request);
     case ipc::Envelope::kStatsRequest:
       handler_.fill_stats(*reply.mutable_stats());
       return send(connection, reply);
@@ -298,6 +301,17 @@ void IpcServer::Impl::take_flow_lookup(Connection& connection, const ipc::Envelo
   ipc::Envelope reply;
   reply.set_id(request.id());
   handler_.look_up(*query, *reply.mutable_flow_lookup_reply());
+  send(connection, reply);
+}
+
+void IpcServer::Impl::take_explain(Connection& connection, const ipc::Envelope& request) {
+  const auto query = from_message(request.explain());
+  if (!query) {
+    return refuse(connection, request.id(), query.error().message, false);
+  }
+  ipc::Envelope reply;
+  reply.set_id(request.id());
+  handler_.explain(*query, *reply.mutable_explain_reply());
   send(connection, reply);
 }
 

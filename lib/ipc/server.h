@@ -46,6 +46,7 @@ class IpcHandler {
   virtual std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) = 0;
   virtual void fill_stats(ipc::Stats& reply) = 0;
   virtual void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) = 0;
+  virtual void explain(const ExplainQuery& query, ipc::ExplainReply& reply) = 0;
   virtual void summarize(ipc::FlowSummary& reply) = 0;
   // Worth a line in the log: a peer was refused, dropped, or took the lease.
   virtual void on_event(const std::string& message) { (void)message; }

@@ -43,6 +43,8 @@ Words words_of(DropReason reason) {
       return {"loop", "the packet comes from the balancer's own tunnel source"};
     case DropReason::kNoBackend:
       return {"no_backend", "the service's pool has no backend to choose"};
+    case DropReason::kBackendsFull:
+      return {"backends_full", "the backends that a new flow may go to have all their max_connections"};
     case DropReason::kTunnelError:
       return {"tunnel_error", "an ICMP error about a tunnel of ours"};
     case DropReason::kNoTunnelSource:

@@ -48,6 +48,7 @@ enum class DropReason : uint8_t {
   kExtensionHeaders,
   kLoop,
   kNoBackend,
+  kBackendsFull,
   kTunnelError,
   kNoTunnelSource,
   kNoNatSource,
@@ -98,6 +99,7 @@ struct alignas(32) TrafficCounters {
   Counter packets;
   Counter bytes;  // of IP packets as received
   Counter new_flows;
+  Counter refused;  // of a backend: packets that opened a flow and found it at its bound
 
   void count(uint32_t packet_bytes) {
     packets.add(1);

@@ -5,6 +5,7 @@
 #include "lib/lb/decide.h"
 #include "lib/lb/nat_passage.h"
 #include "lib/lb/parse_stage.h"
+#include "lib/lb/schedule.h"
 #include "lib/lb/too_big.h"
 #include "lib/lb/track.h"
 
@@ -68,10 +69,17 @@ void count_opened(const Passage& p, NatOpening how, const BackendView& backend) 
   counters.backends[backend.counter].new_flows.add(1);
 }
 
-// A session with the backend that the pool's table chooses; null: dropped.
+// A session with the backend that the pool's scheduler chooses; null: dropped.
 NatSession* open_session(const Passage& p, const NatTimeouts& timeouts) {
   const PoolView& pool = *p.notes().pool;
-  const uint16_t place = pool.slots[pool.slot_of(p.key())];
+  const bool has_backends = pool.slots[0] != kNoBackend;
+  const Choice choice =
+      has_backends ? choose(Asking::kNewFlow, pool, pool.slot_of(p.key()), kNoBackend, p.worker) : Choice{};
+  const uint16_t place = choice.place;
+  if (has_backends && place == kNoBackend) {
+    drop(p.batch, p.i, p.worker, DropReason::kBackendsFull);
+    return nullptr;
+  }
   // Nothing brings a packet to a backend of the other family.
   if (place == kNoBackend || pool.backends[place].address.is_v4() == p.parsed().is_v6) {
     drop(p.batch, p.i, p.worker, DropReason::kNoBackend);
@@ -86,6 +94,7 @@ NatSession* open_session(const Passage& p, const NatTimeouts& timeouts) {
     drop(p.batch, p.i, p.worker, DropReason::kNoNatPort);
     return nullptr;
   }
+  settle(choice, pool, p.worker);
   count_opened(p, how, pool.backends[place]);
   return session;
 }
@@ -239,6 +248,7 @@ bool take_nat_reply(Batch& batch, size_t i, const Snapshot& snapshot, WorkerCont
 
 bool sweep_nat(WorkerContext& worker, size_t slots, const Snapshot& snapshot, Time now) {
   NatTable& nat = *worker.nat;
+  count_flows_by(snapshot, worker.scheduling);
   const size_t before = nat.size();
   const bool passed =
       nat.sweep(slots, now, [&](const NatSession& session) { return session_may_stay(session, snapshot); });

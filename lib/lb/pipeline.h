@@ -31,6 +31,7 @@ inline void process(Batch& batch, const Snapshot& snapshot, WorkerContext& worke
 template <typename Instructions>
 inline void process_with(Batch& batch, const Snapshot& snapshot, WorkerContext& worker, Time now) {
   const size_t size = batch.size;
+  count_flows_by(snapshot, worker.scheduling);
   for (size_t i = 0; i < size; ++i) {
     if (parse<Instructions>(batch, i, worker) &&      // bytes -> 5-tuple, or why not
         classify(batch, i, snapshot, worker, now)) {  // 5-tuple -> service and pool, else the kernel's

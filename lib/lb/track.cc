@@ -35,9 +35,19 @@ const BackendView* backend_of(const Case& c, const FlowEntry& entry) {
   return entry.backend.pool == c.pool.number ? Snapshot::backend(c.pool, entry.backend.place) : nullptr;
 }
 
-// The table's choice, or kNoBackend.
-uint16_t place_by_table(const Case& c) {
-  return c.pool.slots[c.pool.slot_of(c.key)];
+const BackendView* by_table(const Case& c) {
+  return &c.pool.backends[c.pool.slots[c.pool.slot_of(c.key)]];
+}
+
+bool has_backends(const PoolView& pool) {
+  return pool.slots[0] != kNoBackend;
+}
+
+// Where else a flow goes that has an entry: the place that it has now counts it already.
+Choice choose_anew(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
+  const uint16_t own = entry.backend.pool == c.pool.number ? entry.backend.place : kNoBackend;
+  return choose(c.is_syn() ? Asking::kNewFlow : Asking::kMovedFlow, c.pool, c.pool.slot_of(c.key), own,
+                worker);
 }
 
 FlowState state_after(const Case& c, FlowState before) {
@@ -82,10 +92,11 @@ const BackendView* keep(const Case& c, WorkerContext& worker, const FlowEntry& e
 }
 
 const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
-  const uint16_t place = place_by_table(c);
-  if (place == kNoBackend) {
+  const Choice choice = has_backends(c.pool) ? choose_anew(c, worker, entry) : Choice{};
+  if (choice.place == kNoBackend) {
     return nullptr;
   }
+  const uint16_t place = choice.place;
   const BackendView& backend = c.pool.backends[place];
   const bool stored = store(c, worker, entry_of(c, place, state_after(c, entry.state)));
   if (!stored) {
@@ -95,7 +106,11 @@ const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEn
   if (place != entry.backend.place || entry.backend.pool != c.pool.number) {
     worker.counters.count(Event::kFlowsRescheduled);
   }
+  if (!stored && c.is_syn()) {
+    return by_table(c);
+  }
   if (stored && c.is_syn()) {
+    settle(choice, c.pool, worker);
     count_new_flow(c, worker, backend);
   }
   return &backend;
@@ -103,18 +118,28 @@ const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEn
 
 // A flow without an entry. A reset ends a flow that is not known; it is not worth an entry.
 const BackendView* schedule(const Case& c, WorkerContext& worker) {
-  const uint16_t place = place_by_table(c);
-  if (place == kNoBackend) {
+  if (!has_backends(c.pool)) {
     return nullptr;
   }
-  const BackendView& backend = c.pool.backends[place];
+  const uint32_t slot = c.pool.slot_of(c.key);
+  const BackendView& by_table = c.pool.backends[c.pool.slots[slot]];
   if (!c.service.track_flows || c.is_reset()) {
-    return &backend;
+    return &by_table;
   }
-  if (!worker.flows.insert(c.digest, entry_of(c, place, FlowState::kOpening), c.tick)) {
+  const bool opens = !c.is_tcp() || c.is_syn();
+  const Choice choice =
+      opens ? choose(Asking::kNewFlow, c.pool, slot, kNoBackend, worker) : Choice{c.pool.slots[slot]};
+  if (choice.place == kNoBackend) {
+    return nullptr;
+  }
+  if (!worker.flows.insert(c.digest, entry_of(c, choice.place, FlowState::kOpening), c.tick)) {
     worker.counters.count(Event::kFlowsNotStored);
-    return &backend;
+    return &by_table;
   }
+  if (opens) {
+    settle(choice, c.pool, worker);
+  }
+  const BackendView& backend = c.pool.backends[choice.place];
   worker.counters.count(Event::kFlowsCreated);
   count_new_flow(c, worker, backend);
   return &backend;
@@ -213,9 +238,10 @@ void remember(const Batch& batch, size_t i, WorkerContext& worker, uint16_t plac
   keep(c, worker, *entry, nullptr, false);
 }
 
-const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& worker, Time now,
-                                  const std::atomic<uint64_t>* found) {
-  const Case c = case_of(batch, i, now);
+namespace {
+
+const BackendView* backend_by_rules(const Case& c, WorkerContext& worker,
+                                    const std::atomic<uint64_t>* found) {
   if (!c.service.track_flows) {
     return schedule(c, worker);
   }
@@ -227,6 +253,18 @@ const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& w
     worker.flows.erase(c.digest);  // as good as none: the flow begins anew
   }
   return track_unknown(c, worker);
+}
+
+}  // namespace
+
+const BackendView* track_by_rules(Batch& batch, size_t i, WorkerContext& worker, Time now,
+                                  const std::atomic<uint64_t>* found) {
+  const Case c = case_of(batch, i, now);
+  const BackendView* const backend = backend_by_rules(c, worker, found);
+  if (backend == nullptr) {
+    drop(batch, i, worker, has_backends(c.pool) ? DropReason::kBackendsFull : DropReason::kNoBackend);
+  }
+  return backend;
 }
 
 }  // namespace maglb

@@ -17,6 +17,7 @@
 
 #include "lib/lb/batch.h"
 #include "lib/lb/decide.h"
+#include "lib/lb/schedule.h"
 #include "lib/lb/worker_context.h"
 #include "lib/net/wire.h"
 
@@ -44,8 +45,8 @@ bool entry_holds(const FlowEntry& entry, const BackendView* backend, bool is_syn
 bool entry_may_stay(const FlowEntry& entry, const Snapshot& snapshot);
 
 // By the rules. `found`: the flow's entry, expired or not; null if there is none. The packet's backend, or
-// null: the pool has none.
-const BackendView* track_by_rules(const Batch& batch, size_t i, WorkerContext& worker, Time now,
+// null: it is dropped, as the pool has no backend for it.
+const BackendView* track_by_rules(Batch& batch, size_t i, WorkerContext& worker, Time now,
                                   const std::atomic<uint64_t>* found);
 
 // Makes or changes the flow's entry to name that place of its pool, whatever it named: for packets that say
@@ -91,11 +92,7 @@ inline bool track(Batch& batch, size_t i, WorkerContext& worker, Time now) {
     }
   }
   notes.backend = track_by_rules(batch, i, worker, now, found);
-  if (notes.backend == nullptr) [[unlikely]] {
-    drop(batch, i, worker, DropReason::kNoBackend);
-    return false;
-  }
-  return true;
+  return notes.backend != nullptr;
 }
 
 }  // namespace maglb

@@ -46,6 +46,7 @@ static_assert(offsetof(PortView, mac) == 0 && sizeof(PortView) >= 8);
 struct Batch;
 class FragmentTable;
 struct WorkerContext;
+class Scheduling;
 class Snapshot;
 
 // The packet path in one set of instructions. REQUIRES of path_of(): the CPU has them.
@@ -80,6 +81,9 @@ struct WorkerContext {
   TokenBucket foreign_budget{200000, 8192};
   ExtraFrames extra{};      // without buffers until the caller gives some
   NatTable* nat = nullptr;  // the own one; null: no nat_source
+  // What the pools' schedulers know, and where flows are counted (schedule.h). Null: every pool goes by its
+  // table, and nothing is bounded.
+  Scheduling* scheduling = nullptr;
 
   const TunnelSource& own_source(bool v6) const { return v6 ? tunnel_source_v6 : tunnel_source; }
 };

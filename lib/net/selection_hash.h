@@ -10,6 +10,9 @@
 //   hash       = mix(h xor k4, 0x9e3779b97f4a7c15 xor ports)
 //   slot       = high64(hash * table_size)
 //
+// A pool with scheduler source-hash hashes the same with all but the source zero (destination, ports and
+// protocol), and the source cut to the pool's prefix: a client's flows have one slot.
+//
 // Addresses are the 16 bytes of IpAddress. Test vectors: tests/unit/net/selection_hash_test.cc.
 // It spreads load and is cheap without special instructions; it is not a keyed hash in the sense of
 // cryptography: who knows the seed can choose tuples for a slot. Flow identity never rests on it.

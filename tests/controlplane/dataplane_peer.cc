@@ -82,6 +82,15 @@ class Peer : public IpcHandler {
       stats.mutable_traffic()->set_packets(10);
       stats.mutable_traffic()->set_bytes(1000);
     }
+    for (const auto& [name, pool] : pools_) {
+      for (const BackendSpec& backend : pool->backends) {
+        ipc::BackendStats& stats = *reply.add_backends();
+        stats.set_pool(name);
+        stats.set_name(backend.name);
+        stats.set_next_hop("unresolved");
+        stats.mutable_traffic()->set_packets(5);
+      }
+    }
     ipc::WorkerStats& worker = *reply.add_workers();
     worker.set_received(7);
     worker.set_sent(6);
@@ -102,6 +111,19 @@ class Peer : public IpcHandler {
         reply.set_table_backend(pools_.at(service.pool)->backends.at(0).name);
       }
     }
+  }
+
+  void explain(const ExplainQuery& query, ipc::ExplainReply& reply) override {
+    ipc::FlowLookupReply found;
+    look_up(query.flow, found);
+    reply.set_service(found.service());
+    reply.set_pool(found.pool());
+    reply.set_backend(found.table_backend());
+    reply.set_table_backend(found.table_backend());
+    reply.mutable_result()->set_verdict(found.service_found() ? "sent" : "kernel");
+    ipc::ExplainReply::Step& step = *reply.add_steps();
+    step.set_stage("result");
+    step.set_text(reply.result().verdict());
   }
 
   void summarize(ipc::FlowSummary& reply) override {

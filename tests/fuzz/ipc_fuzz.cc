@@ -32,6 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         }
       }
       (void)maglb::from_message(message.flow_lookup());
+      (void)maglb::from_message(message.explain());
     }
   }
   return 0;

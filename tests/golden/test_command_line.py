@@ -69,7 +69,8 @@ def test_json_is_one_object_with_every_key(files):
     assert set(counters["dropped"]) == {
         "truncated", "bad_ip_header", "bad_ip_checksum", "bad_l4_header", "fragment_timeout",
         "fragment_overlap", "fragment_duplicate", "fragment_limit", "nat_fragment", "source_denied", "echo_limit",
-        "bad_echo", "tiny_fragment", "extension_headers", "loop", "tunnel_error", "no_backend", "no_tunnel_source",
+        "bad_echo", "tiny_fragment", "extension_headers", "loop", "tunnel_error", "no_backend", "backends_full",
+        "no_tunnel_source",
         "no_nat_source", "no_nat_port", "no_session", "ttl_exceeded", "no_next_hop", "too_big", "no_headroom",
         "no_buffer", "multi_segment", "no_kernel_path", "tx_full", "hand_over_full"}
     assert set(counters["services"]) == {"web", "dns"}

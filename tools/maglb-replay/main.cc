@@ -12,6 +12,7 @@
 #include "lib/base/isa.h"
 #include "lib/config/machine/parse.h"
 #include "lib/config/service/parse.h"
+#include "lib/yaml/text.h"
 #include "tools/maglb-replay/replay.h"
 
 namespace maglb::replay {
@@ -24,6 +25,7 @@ struct Options {
   std::string dataplane;
   std::string in;
   std::string out;
+  Replay::FrameRange explain;
   bool json = false;
   bool check = false;
 };
@@ -32,12 +34,24 @@ constexpr const char* kFooter =
     "Examples:\n"
     "  maglb-replay --config maglb.yaml --in in.pcap --out out.pcap\n"
     "  maglb-replay --config maglb.yaml --dataplane dataplane.yaml --in in.pcap --out /dev/null --json\n"
+    "  maglb-replay --config maglb.yaml --in in.pcap --out /dev/null --explain 1-10\n"
     "  maglb-replay --config maglb.yaml --check\n"
     "\n"
     "Environment: MAGLB_ISA, the instructions of the packet path: baseline, avx2 or avx512 [the best there "
     "are].\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration.";
+
+// "3" or "3-17".
+Replay::FrameRange frame_range(const std::string& text) {
+  const size_t dash = text.find('-');
+  const auto first = yaml::parse_integer(text.substr(0, dash));
+  const auto last = dash == std::string::npos ? first : yaml::parse_integer(text.substr(dash + 1));
+  if (!first || !last || *first == 0 || *first > *last) {
+    throw CLI::ValidationError("--explain", "expected a frame's number from 1, or a range like 3-17");
+  }
+  return {*first, *last};
+}
 
 void add_options(CLI::App& app, Options& options) {
   app.add_option("--config", options.config, "What is served: maglb.yaml")->required()->option_text("FILE");
@@ -47,6 +61,10 @@ void add_options(CLI::App& app, Options& options) {
       ->option_text("FILE");
   app.add_option("--in", options.in, "Ethernet capture to read, pcap or pcapng")->option_text("FILE");
   app.add_option("--out", options.out, "Capture to write, pcap in nanoseconds")->option_text("FILE");
+  app.add_option_function<std::string>(
+         "--explain", [&options](const std::string& text) { options.explain = frame_range(text); },
+         "Explain the frames of these numbers, the first is 1: where each goes, and why")
+      ->option_text("N[-M]");
   app.add_flag("--json", options.json, "Print the counters as one JSON object");
   app.add_flag("--check", options.check, "Only check the configuration files");
   app.set_version_flag("--version", "maglb-replay " MAGLB_VERSION, "Print the version");
@@ -96,6 +114,7 @@ int replay(Replay& replay, const Options& options) {
   if (!out) {
     return fail_with(ExitCode::kFailed, out.error().message);
   }
+  replay.explain(options.explain);
   if (const auto done = replay.run(*in, *out); !done) {
     return fail_with(ExitCode::kFailed, done.error().message);
   }
@@ -104,7 +123,10 @@ int replay(Replay& replay, const Options& options) {
   }
   const Report report = replay.report();
   fmt::print(stderr, "{}", remarks(report));
-  return print(options.json ? to_json(report) : to_text(report));
+  if (options.json) {
+    return print(to_json(report, replay.explained()));
+  }
+  return print(options.explain.first != 0 ? to_text(replay.explained()) : to_text(report));
 }
 
 int run(const Options& options, Isa isa) {

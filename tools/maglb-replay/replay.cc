@@ -53,6 +53,20 @@ FixedNextHops next_hops_of(const MachineConfig& machine, NextHopTable& table) {
                            : FixedNextHops(table, static_cast<uint8_t>(at - links.begin()), *at);
 }
 
+// By the index of WorkerContext::ports.
+std::vector<std::string> link_names_of(const MachineConfig& machine) {
+  std::vector<std::string> names;
+  for (const PortConfig& port : machine.ports) {
+    names.push_back(port.name);
+  }
+  for (const PortConfig& port : machine.ports) {
+    for (const VlanConfig& vlan : port.vlans) {
+      names.push_back(vlan.name);
+    }
+  }
+  return names;
+}
+
 // The daemons' key is random; here it must be the same in every run.
 SipKey flow_key_of(uint64_t seed) {
   return {seed, 0x6d61676c622d7270};
@@ -85,6 +99,8 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
       flows_(buckets_),
       tables_{&flows_},
       counters_(machine.limits.services, machine.limits.backends),
+      scheduling_(0, 1, flow_key_of(services.seed), machine.limits.pools, machine.limits.backends,
+                  std::pmr::new_delete_resource()),
       fragments_(flow_key_of(services.seed)),
       worker_{flows_,
               tables_,
@@ -94,8 +110,12 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
               flow_key_of(services.seed),
               machine.tunnel_source_v4,
               machine.tunnel_source_v6,
-              path_of(isa)} {
+              path_of(isa)},
+      link_names_(link_names_of(machine)),
+      explainer_(machine.limits.services, machine.limits.backends) {
   worker_.fragments = &fragments_;
+  worker_.scheduling = &scheduling_;
+  flows_.count_in(&scheduling_.flows);
   worker_.extra = ExtraFrames(extra_buffers_.source());
 }
 
@@ -136,6 +156,7 @@ Result<void> Replay::make_nat(const NatSourceConfig& source) {
     nat_.emplace(*nat_ports_, 0, nat_port_key(worker_.flow_key), NatTable::kDefaultQuarantine,
                  std::pmr::new_delete_resource());
     worker_.nat = &*nat_;
+    nat_->count_in(&scheduling_.flows);
   }
   return {};
 }
@@ -143,6 +164,7 @@ Result<void> Replay::make_nat(const NatSourceConfig& source) {
 Result<void> Replay::apply(const ServiceConfig& services) {
   const auto healthy = [](std::string_view, std::string_view) { return true; };
   const Compiled compiled = compile(services, healthy, nullptr);
+  services_ = compiled.services;
   auto applied = registry_.apply(difference(nullptr, 0, compiled, 1));
   if (!applied) {
     return tl::unexpected(applied.error());
@@ -164,8 +186,33 @@ Result<void> Replay::run(CaptureReader& in, CaptureWriter& out) {
     if (!*frame) {
       return {};
     }
+    ++frames_;
+    if (to_explain_.first <= frames_ && frames_ <= to_explain_.last && explained_.size() < kMostExplained) {
+      explain(**frame, out);
+    }
     load(**frame);
   }
+}
+
+// Behind all that came before it: its burst begins with it.
+void Replay::explain(const Frame& frame, CaptureWriter& out) {
+  if (batch_.size > 0) {
+    serve(out);
+  }
+  const std::span<const uint8_t> bytes =
+      std::span(frame.bytes).first(std::min(frame.bytes.size(), kLargestFrame));
+  const ExplainSources sources{*snapshot_,
+                               tables_,
+                               next_hop_table_,
+                               ports_,
+                               worker_.flow_key,
+                               worker_.tunnel_source,
+                               worker_.tunnel_source_v6,
+                               worker_.path,
+                               nat_ports_ ? &*nat_ports_ : nullptr};
+  const Explanation explanation = explainer_.explain(bytes, 0, sources, std::max(now_, frame.time));
+  const auto link = [this](uint8_t index) { return link_names_.at(index); };
+  explained_.push_back({frames_, report_of(explanation, {registry_, *services_, link})});
 }
 
 // A frame that is not whole, or fits no buffer, is decided here, and counted as received with its burst.

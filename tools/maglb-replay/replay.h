@@ -26,7 +26,9 @@
 #include "lib/config/machine/model.h"
 #include "lib/config/service/model.h"
 #include "lib/flow/fragment_table.h"
+#include "lib/lb/explain_report.h"
 #include "lib/lb/pipeline.h"
+#include "lib/lb/schedule.h"
 #include "lib/snapshot/view/registry.h"
 #include "tools/maglb-replay/capture_reader.h"
 #include "tools/maglb-replay/capture_writer.h"
@@ -49,6 +51,16 @@ class Replay {
   // the time of the frames that caused it. Once.
   Result<void> run(CaptureReader& in, CaptureWriter& out);
 
+  // Frames of these numbers, the first is 1, are explained before they are served; at most
+  // kMostExplained of them.
+  static constexpr size_t kMostExplained = 10000;
+  struct FrameRange {
+    uint64_t first = 0;  // 0: none
+    uint64_t last = 0;   // included
+  };
+  void explain(const FrameRange& frames) { to_explain_ = frames; }
+  const std::vector<Explained>& explained() const { return explained_; }
+
   Report report() const;
 
  private:
@@ -57,6 +69,7 @@ class Replay {
   Result<void> make_nat(const NatSourceConfig& source);
 
   void load(const Frame& frame);
+  void explain(const Frame& frame, CaptureWriter& out);
   void serve(CaptureWriter& out);
   void sweep();
   size_t sweep_share(size_t places) const;
@@ -101,6 +114,7 @@ class Replay {
   std::optional<NatPorts> nat_ports_;
   std::optional<NatTable> nat_;
   WorkerCounters counters_;
+  Scheduling scheduling_;
   FragmentTable fragments_;  // its handles are Buffers
   WorkerContext worker_;
 
@@ -109,6 +123,12 @@ class Replay {
   std::vector<Buffer*> free_;
   std::array<void*, kBatchSize> in_batch_{};  // Buffers: of each packet
   ExtraBuffers extra_buffers_;
+  std::shared_ptr<const std::vector<ServiceSpec>> services_;
+  std::vector<std::string> link_names_;
+  Explainer explainer_;
+  FrameRange to_explain_;
+  std::vector<Explained> explained_;
+  uint64_t frames_ = 0;
   Time burst_begin_{0};
   Time now_{0};
   Time last_sweep_{0};

@@ -37,9 +37,40 @@ void add_heading(std::string& text, std::string_view what) {
                  "NEW FLOWS");
 }
 
+Json json_of(const FateReport& fate) {
+  return {{"verdict", fate.verdict}, {"reason", fate.reason}, {"backend", fate.backend}};
+}
+
+Json json_of(const Explained& one) {
+  const ExplainReport& report = one.report;
+  Json object = {{"frame", one.frame},        {"packet", report.packet},
+                 {"service", report.service}, {"pool", report.pool},
+                 {"slot", report.slot},       {"table_backend", report.table_backend},
+                 {"backend", report.backend}, {"result", json_of(report.result)}};
+  if (report.new_flow) {
+    object["new_flow"] = json_of(*report.new_flow);
+  }
+  object["steps"] = Json::array();
+  for (const ExplainStep& step : report.steps) {
+    object["steps"].push_back({{"stage", step.stage}, {"text", step.text}});
+  }
+  return object;
+}
+
 }  // namespace
 
-std::string to_json(const Report& report) {
+std::string to_text(const std::vector<Explained>& explained) {
+  std::string text;
+  for (const Explained& one : explained) {
+    fmt::format_to(std::back_inserter(text), "{}frame {}\n", text.empty() ? "" : "\n", one.frame);
+    for (const ExplainStep& step : one.report.steps) {
+      fmt::format_to(std::back_inserter(text), "  {:<10}{}\n", step.stage, step.text);
+    }
+  }
+  return text;
+}
+
+std::string to_json(const Report& report, const std::vector<Explained>& explained) {
   Json object;
   object["received"] = report.received;
   object["originated"] = report.originated;
@@ -59,6 +90,12 @@ std::string to_json(const Report& report) {
     }
   }
   object["events"] = json_of(report.events);
+  if (!explained.empty()) {
+    object["explained"] = Json::array();
+    for (const Explained& one : explained) {
+      object["explained"].push_back(json_of(one));
+    }
+  }
   return object.dump(2) + "\n";
 }
 

@@ -8,12 +8,20 @@
 #include <utility>
 #include <vector>
 
+#include "lib/lb/explain_report.h"
+
 namespace maglb::replay {
 
 struct Traffic {
   uint64_t packets = 0;
   uint64_t bytes = 0;  // of IP packets as received
   uint64_t new_flows = 0;
+};
+
+// Why a frame of the capture goes where it goes.
+struct Explained {
+  uint64_t frame = 0;  // its number in the capture, the first is 1
+  ExplainReport report;
 };
 
 struct Report {
@@ -34,7 +42,10 @@ struct Report {
 };
 
 // One object, with a newline at its end. Its keys are those of docs/replay.md.
-std::string to_json(const Report& report);
+std::string to_json(const Report& report, const std::vector<Explained>& explained = {});
+
+// Of each frame a paragraph: a line a step, as the packet travels.
+std::string to_text(const std::vector<Explained>& explained);
 
 // A page for people: what is zero is left out.
 std::string to_text(const Report& report);

@@ -15,9 +15,11 @@ struct Kind {
   ExitCode code;
 };
 
-constexpr std::array<Kind, 5> kKinds = {{{"invalid", 400, ExitCode::kInvalidConfig},
+constexpr std::array<Kind, 7> kKinds = {{{"invalid", 400, ExitCode::kInvalidConfig},
+                                         {"forbidden", 403, ExitCode::kFailed},
                                          {"not_found", 404, ExitCode::kNotFound},
                                          {"conflict", 409, ExitCode::kConflict},
+                                         {"precondition", 412, ExitCode::kConflict},
                                          {"unavailable", 503, ExitCode::kUnreachable},
                                          {"system", 500, ExitCode::kFailed}}};
 

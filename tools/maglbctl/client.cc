@@ -3,6 +3,9 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 
+#include <strings.h>
+
+#include <algorithm>
 #include <cerrno>
 #include <system_error>
 
@@ -17,6 +20,7 @@ struct Client::Request {
   std::string path;
   std::string_view body = {};
   const char* content_type = nullptr;  // null: no body
+  std::string if_match = {};           // an entity tag; empty: whatever is there
 
   bool changes() const { return method != "GET"; }
 };
@@ -24,12 +28,15 @@ struct Client::Request {
 struct Client::Answer {
   long status = 0;
   std::string body;
+  std::string etag;
   std::size_t header_bytes = 0;
   bool too_large = false;
 };
 
 struct Client::Curl {
   CURL* handle = nullptr;
+  std::string read_path;  // what get() read last, and its tag
+  std::string read_tag;
   ~Curl() { curl_easy_cleanup(handle); }
 };
 
@@ -48,13 +55,31 @@ std::size_t take_body(char* data, std::size_t, std::size_t size, void* to) {
   return size;
 }
 
+// Quoted, and of visible characters only: it goes back into a head.
+std::string tag_of(std::string_view header) {
+  constexpr std::string_view kName = "etag:";
+  const bool is_tag =
+      header.size() > kName.size() && strncasecmp(header.data(), kName.data(), kName.size()) == 0;
+  const std::size_t first = is_tag ? header.find('"') : std::string_view::npos;
+  const std::size_t last = header.rfind('"');
+  if (first == std::string_view::npos || last == first) {
+    return {};
+  }
+  const std::string_view tag = header.substr(first, last - first + 1);
+  const bool visible = std::all_of(tag.begin(), tag.end(), [](char c) { return c > ' ' && c < 0x7f; });
+  return visible ? std::string(tag) : std::string();
+}
+
 template <typename Answer>
-std::size_t take_header(char*, std::size_t, std::size_t size, void* to) {
+std::size_t take_header(char* data, std::size_t, std::size_t size, void* to) {
   auto& answer = *static_cast<Answer*>(to);
   answer.header_bytes += size;
   if (answer.header_bytes > Client::kMaxHeaders) {
     answer.too_large = true;
     return 0;
+  }
+  if (std::string tag = tag_of({data, size}); !tag.empty()) {
+    answer.etag = std::move(tag);
   }
   return size;
 }
@@ -110,12 +135,14 @@ Outcome<Client::Answer> Client::perform(const Request& request) {
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &answer);
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &take_header<Answer>);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &answer);
-  HeaderList headers(nullptr, &curl_slist_free_all);
+  // "Expect:" without a value: a large body does not wait a second for a 100 Continue.
+  const HeaderList headers(curl_slist_append(nullptr, "Expect:"), &curl_slist_free_all);
+  if (!request.if_match.empty()) {
+    curl_slist_append(headers.get(), fmt::format("If-Match: {}", request.if_match).c_str());
+  }
+  curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   if (request.content_type != nullptr) {
-    // "Expect:" without a value: a large body does not wait a second for a 100 Continue.
-    headers.reset(curl_slist_append(nullptr, "Expect:"));
     curl_slist_append(headers.get(), fmt::format("Content-Type: {}", request.content_type).c_str());
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
     curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
     curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.data());
   }
@@ -177,6 +204,8 @@ Outcome<nlohmann::json> Client::perform_json(const Request& request) {
   if (!answer) {
     return tl::unexpected(std::move(answer.error()));
   }
+  curl_->read_path = request.changes() ? "" : request.path;
+  curl_->read_tag = answer->etag;
   nlohmann::json json = parse_object(answer->body);
   if (answer->status < 200 || answer->status > 299) {
     return tl::unexpected(api_failure(answer->status, json));
@@ -216,6 +245,7 @@ Outcome<nlohmann::json> Client::change(const std::string& method, const std::str
   request.path = path;
   request.body = text;
   request.content_type = body.is_null() ? nullptr : "application/json";
+  request.if_match = path == curl_->read_path ? curl_->read_tag : "";
   return perform_json(request);
 }
 

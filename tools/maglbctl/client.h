@@ -30,7 +30,7 @@ class Client {
   // `path` begins with a slash and is escaped for a URL already. A JSON answer is always an object.
   Outcome<nlohmann::json> get(const std::string& path);
   Outcome<std::string> get_text(const std::string& path);
-  // `method` is POST, PUT, PATCH or DELETE.
+  // `method` is POST, PUT, PATCH or DELETE. Of what get() read last: only as it was then (If-Match).
   Outcome<nlohmann::json> change(const std::string& method, const std::string& path,
                                  const nlohmann::json& body);
   Outcome<nlohmann::json> send_document(const std::string& method, const std::string& path,

@@ -30,8 +30,10 @@ void add_service(CLI::App& root, Action& chosen);
 void add_pool(CLI::App& root, Action& chosen);
 void add_backend(CLI::App& root, Action& chosen);
 void add_flow(CLI::App& root, Action& chosen);
+void add_explain(CLI::App& root, Action& chosen);
 void add_stats(CLI::App& root, Action& chosen);
 void add_config(CLI::App& root, Action& chosen);
+void add_event(CLI::App& root, Action& chosen);
 
 // A noun, which needs one of its verbs.
 CLI::App& add_noun(CLI::App& root, const std::string& name, const std::string& description);

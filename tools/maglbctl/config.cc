@@ -5,6 +5,7 @@
 #include "lib/config/service/parse.h"
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/document.h"
+#include "tools/maglbctl/history.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
@@ -85,16 +86,30 @@ Outcome<std::string> reload(const Session& session) {
   return shown(session, answer, [](const Json& applied) { return render_applied("reload", applied); });
 }
 
-Outcome<std::string> apply_file(const Session& session, const std::string& file) {
-  const auto document = read_document(file);
+struct ApplyArguments {
+  std::string file;
+  std::string reason;
+  std::string confirm_within;
+  bool dry_run = false;
+};
+
+Outcome<std::string> apply_file(const Session& session, const ApplyArguments& given) {
+  const auto document = read_document(given.file);
   if (!document) {
     return tl::unexpected(document.error());
   }
-  const auto answer = session.client.send_document("PUT", "/v1/config", document->text);
+  const std::string query =
+      fmt::format("?reason={}{}{}", url_escaped(given.reason),
+                  given.confirm_within.empty() ? "" : "&confirm_within=", url_escaped(given.confirm_within));
+  const auto answer = given.dry_run
+                          ? session.client.send_document("POST", "/v1/config/diff", document->text)
+                          : session.client.send_document("PUT", "/v1/config" + query, document->text);
   if (!answer) {
     return tl::unexpected(refused(answer.error(), document->name, kStays));
   }
-  return shown(session, answer, [&](const Json& applied) { return render_applied(document->name, applied); });
+  return shown(session, answer, [&](const Json& applied) {
+    return given.dry_run ? render_preview(applied, session.colour) : render_applied(document->name, applied);
+  });
 }
 
 // As it is, so that it can be applied again; but a terminal gets each line escaped.
@@ -118,6 +133,18 @@ Outcome<std::string> show(const Session& session) {
     return tl::unexpected(yaml.error());
   }
   return session.json ? render_json(Json{{"document", *yaml}}) : document_shown(*yaml);
+}
+
+Outcome<std::string> show_revision(const Session& session, uint64_t revision) {
+  return shown(session, session.client.get(fmt::format("/v1/config/revisions/{}", revision)),
+               [](const Json& answer) -> Rendered {
+                 const Json& document = member(answer, "document");
+                 if (!document.is_string()) {
+                   return fail(ErrorKind::kNotFound,
+                               "the document of this revision was forgotten for its size");
+                 }
+                 return document_shown(document.get<std::string>());
+               });
 }
 
 using FileAction = Outcome<std::string> (*)(const Session&, const std::string&);
@@ -147,10 +174,30 @@ void add_apply(CLI::App& noun, Action& chosen) {
       {.description = "Makes this file the running configuration, all of it or nothing",
        .arguments = "FILE",
        .examples = {"config apply maglb.yaml", "config show | sed s/web1/web9/ | maglbctl config apply -"}});
-  auto file = std::make_shared<std::string>();
-  verb.add_option("FILE", *file)->required();
+  auto given = std::make_shared<ApplyArguments>();
+  verb.add_option("FILE", given->file)->required();
+  verb.add_option("--reason", given->reason, "For the history")->option_text("TEXT");
+  verb.add_option("--confirm-within", given->confirm_within,
+                  "Goes back by itself unless 'config confirm' comes in time: 1s to 24h, as 5m")
+      ->option_text("TIME");
+  verb.add_flag("--dry-run", given->dry_run, "Only tell what would change");
   verb.callback(
-      [&chosen, file] { chosen = [file](const Session& session) { return apply_file(session, *file); }; });
+      [&chosen, given] { chosen = [given](const Session& session) { return apply_file(session, *given); }; });
+}
+
+void add_show(CLI::App& noun, Action& chosen) {
+  CLI::App& verb =
+      add_verb(noun, "show",
+               {.description = "The running configuration with the changes made at run time, or a revision",
+                .arguments = "[N]",
+                .examples = {"config show", "config show > maglb.yaml", "config show 12"}});
+  auto revision = std::make_shared<uint64_t>(0);
+  verb.add_option("N", *revision);
+  verb.callback([&chosen, revision] {
+    chosen = [revision](const Session& session) {
+      return *revision == 0 ? show(session) : show_revision(session, *revision);
+    };
+  });
 }
 
 void add_plain_verb(CLI::App& noun, Action& chosen, const std::string& name, const Help& help,
@@ -163,12 +210,9 @@ void add_plain_verb(CLI::App& noun, Action& chosen, const std::string& name, con
 void add_config(CLI::App& root, Action& chosen) {
   CLI::App& noun = add_noun(root, "config", "The document that says what maglb serves");
   add_check(noun, chosen);
+  add_history_verbs(noun, chosen);
   add_apply(noun, chosen);
-  add_plain_verb(noun, chosen, "show",
-                 {.description = "The running configuration, with the changes made at run time",
-                  .arguments = "",
-                  .examples = {"config show", "config show > maglb.yaml"}},
-                 show);
+  add_show(noun, chosen);
   add_plain_verb(noun, chosen, "reload",
                  {.description = "Lets the control plane read its own file again, as SIGHUP does",
                   .arguments = "",

@@ -50,7 +50,7 @@ constexpr const char* kFooter =
     "  maglbctl backend list web\n"
     "  maglbctl backend drain web/web1\n"
     "  maglbctl config apply maglb.yaml\n"
-    "  maglbctl flow lookup tcp 192.0.2.11 40000 198.51.100.1 80\n"
+    "  maglbctl explain tcp 192.0.2.11 40000 198.51.100.1 80\n"
     "  maglbctl stats --workers -o json\n"
     "\n"
     "Exit codes: 0 ok, 1 failed, 2 usage, 3 invalid configuration, 4 daemon unreachable, 5 not found, 6 "
@@ -106,8 +106,10 @@ int run(int argc, char** argv) {
   add_pool(root, chosen);
   add_backend(root, chosen);
   add_flow(root, chosen);
+  add_explain(root, chosen);
   add_stats(root, chosen);
   add_config(root, chosen);
+  add_event(root, chosen);
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

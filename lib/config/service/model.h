@@ -32,7 +32,7 @@
 //      and by none with forward nat.
 //  14. A fallback is another pool that has no fallback itself and none of the pool's backend addresses, and
 //      that every service of the pool could use as its own.
-//  15. Pools with a scheduler that counts (needs_flows()) or with a bound on connections are used by
+//  15. Pools with a scheduler that counts (is_stateful()) or with a bound on connections are used by
 //      services with flow tracking only.
 //  16. min_healthy is no more than 100 %, and no more than the pool's backends if they are all listed.
 // The order of pools, backends and services is the file's; nothing that is derived may depend on it.
@@ -50,6 +50,7 @@
 #include "lib/net/forward_mode.h"
 #include "lib/net/port_range.h"
 #include "lib/net/prefix.h"
+#include "lib/net/scheduler.h"
 #include "lib/net/service_options.h"
 
 namespace maglb {
@@ -88,15 +89,6 @@ inline constexpr Duration kMinSourceRefresh = std::chrono::seconds(1);
 inline constexpr Duration kMaxSourceRefresh = std::chrono::hours(24);
 inline constexpr Duration kMinIdleTimeout = std::chrono::milliseconds(100);
 inline constexpr Duration kMaxIdleTimeout = std::chrono::hours(24);
-
-// How a pool chooses the backend of a new flow. kMaglev and kSourceHash need no state and choose alike on
-// every machine of a fleet; the others choose for packets that open a flow whose entry is stored, and leave
-// all else to the pool's Maglev table.
-enum class Scheduler : uint8_t { kMaglev, kSourceHash, kRoundRobin, kLeastConnections, kRandom };
-
-constexpr bool needs_flows(Scheduler scheduler) {
-  return scheduler != Scheduler::kMaglev && scheduler != Scheduler::kSourceHash;
-}
 
 // What the operator wants of a backend. Health is a separate thing.
 enum class AdminState : uint8_t { kUp, kDrain, kDown };

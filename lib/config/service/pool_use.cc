@@ -109,7 +109,7 @@ class Uses {
     }
     const PoolConfig& pool = *use.pool;
     const std::string because = fmt::format("service {} uses the pool with flow off", use.stateless->name);
-    add_if(needs_flows(pool.scheduler), use.marks->fields.of("scheduler"), use, "scheduler",
+    add_if(is_stateful(pool.scheduler), use.marks->fields.of("scheduler"), use, "scheduler",
            fmt::format("{} chooses for the first packet of a flow: {}", to_string(pool.scheduler), because));
     add_if(pool.max_connections != 0, use.marks->fields.of("max_connections"), use, "max_connections",
            "nothing is counted: " + because);

@@ -26,20 +26,34 @@ BackendState state_of(const BackendConfig& backend, bool healthy) {
 std::vector<BackendSpec> backends_of(const PoolConfig& pool, const HealthOf& is_healthy) {
   std::vector<BackendSpec> backends;
   for (const BackendConfig& backend : pool.backends) {
-    const bool healthy = pool.health.type == ProbeType::kNone || is_healthy(pool.name, backend.name);
-    backends.push_back(
-        {backend.name, backend.address, backend.weight, state_of(backend, healthy), backend.server_ids});
+    const ProbeConfig& probe = backend.health ? *backend.health : pool.health;
+    const bool healthy = probe.type == ProbeType::kNone || is_healthy(pool.name, backend.name);
+    backends.push_back({backend.name, backend.address, backend.weight, state_of(backend, healthy),
+                        backend.server_ids,
+                        backend.max_connections != 0 ? backend.max_connections : pool.max_connections});
   }
   std::sort(backends.begin(), backends.end(),
             [](const BackendSpec& a, const BackendSpec& b) { return a.name < b.name; });
   return backends;
 }
 
-std::set<std::string_view> names_in_table(const PoolSpec& spec) {
-  std::set<std::string_view> names;
+// By index of `spec.backends`.
+std::vector<uint8_t> in_table(const PoolSpec& spec) {
+  std::vector<uint8_t> is_in(spec.backends.size());
   for (const uint16_t slot : spec.slots) {
     if (slot != kNoBackend) {
-      names.insert(spec.backends[slot].name);
+      is_in[slot] = 1;
+    }
+  }
+  return is_in;
+}
+
+std::set<std::string_view> names_in_table(const PoolSpec& spec) {
+  const std::vector<uint8_t> is_in = in_table(spec);
+  std::set<std::string_view> names;
+  for (size_t i = 0; i < is_in.size(); ++i) {
+    if (is_in[i] != 0) {
+      names.insert(spec.backends[i].name);
     }
   }
   return names;
@@ -90,16 +104,17 @@ size_t index_of(const std::vector<Named>& sorted, std::string_view name) {
 }
 
 bool has_the_members_of(const PoolSpec& spec, const std::vector<maglev::Member>& members) {
-  const auto in_table = names_in_table(spec);
-  for (const BackendSpec& backend : spec.backends) {
-    const size_t i = index_of(members, backend.name);
+  const std::vector<uint8_t> is_in = in_table(spec);
+  for (size_t k = 0; k < spec.backends.size(); ++k) {
+    const size_t i = index_of(members, spec.backends[k].name);
     const uint32_t now = i == members.size() ? 0 : members[i].weight;
-    if (now != (in_table.contains(backend.name) ? backend.weight : 0)) {
+    if (now != (is_in[k] != 0 ? spec.backends[k].weight : 0)) {
       return false;
     }
   }
   return std::all_of(members.begin(), members.end(), [&](const maglev::Member& member) {
-    return member.weight == 0 || in_table.contains(member.name);
+    const size_t k = index_of(spec.backends, member.name);
+    return member.weight == 0 || (k != spec.backends.size() && is_in[k] != 0);
   });
 }
 
@@ -114,21 +129,6 @@ std::vector<uint16_t> renumbered(const PoolSpec& before, const std::vector<Backe
     slot = slot == kNoBackend ? kNoBackend : now[slot];
   }
   return slots;
-}
-
-CompiledPool pool_of(const ServiceConfig& config, const PoolConfig& pool, const HealthOf& is_healthy,
-                     const PoolSpec* before) {
-  auto spec = std::make_shared<PoolSpec>();
-  spec->name = pool.name;
-  spec->seed = config.seed;
-  spec->backends = backends_of(pool, is_healthy);
-  const Membership membership = membership_of(pool, spec->backends, before);
-  const bool same_table = before != nullptr && before->seed == config.seed &&
-                          before->slots.size() == pool.table_size &&
-                          has_the_members_of(*before, membership.members);
-  spec->slots = same_table ? renumbered(*before, spec->backends)
-                           : maglev::build(membership.members, pool.table_size, config.seed);
-  return {std::move(spec), membership.stale};
 }
 
 std::vector<ServiceSpec> services_of(const ServiceConfig& config) {
@@ -155,67 +155,94 @@ std::vector<ServiceSpec> services_of(const ServiceConfig& config) {
   return services;
 }
 
-const CompiledPool* find(const Compiled* compiled, std::string_view name) {
-  if (compiled == nullptr) {
-    return nullptr;
-  }
-  const auto at =
-      std::lower_bound(compiled->pools.begin(), compiled->pools.end(), name,
-                       [](const CompiledPool& pool, std::string_view n) { return pool.spec->name < n; });
-  return at != compiled->pools.end() && at->spec->name == name ? &*at : nullptr;
-}
-
 bool same(const std::shared_ptr<const PoolSpec>& a, const std::shared_ptr<const PoolSpec>& b) {
   return a == b || *a == *b;
 }
 
 }  // namespace
 
+CompiledPool compile_pool(const PoolConfig& pool, uint64_t seed, const HealthOf& is_healthy,
+                          const CompiledPool* last) {
+  const PoolSpec* before = last == nullptr ? nullptr : last->spec.get();
+  auto spec = std::make_shared<PoolSpec>();
+  spec->name = pool.name;
+  spec->seed = seed;
+  spec->scheduler = pool.scheduler;
+  spec->source_prefix_v4 = pool.source_prefix_v4;
+  spec->source_prefix_v6 = pool.source_prefix_v6;
+  spec->backends = backends_of(pool, is_healthy);
+  const Membership membership = membership_of(pool, spec->backends, before);
+  const bool same_table = before != nullptr && before->seed == seed &&
+                          before->slots.size() == pool.table_size &&
+                          has_the_members_of(*before, membership.members);
+  spec->slots = same_table ? renumbered(*before, spec->backends)
+                           : maglev::build(membership.members, pool.table_size, seed);
+  CompiledPool next{std::move(spec), membership.stale};
+  if (last != nullptr && same(last->spec, next.spec)) {
+    next.spec = last->spec;
+  }
+  return next;
+}
+
+std::shared_ptr<const std::vector<ServiceSpec>> compile_services(
+    const ServiceConfig& config, std::shared_ptr<const std::vector<ServiceSpec>> before) {
+  auto services = services_of(config);
+  return before != nullptr && *before == services
+             ? std::move(before)
+             : std::make_shared<const std::vector<ServiceSpec>>(std::move(services));
+}
+
+const CompiledPool* find_pool(const Compiled& compiled, std::string_view name) {
+  const auto at =
+      std::lower_bound(compiled.pools.begin(), compiled.pools.end(), name,
+                       [](const CompiledPool& pool, std::string_view n) { return pool.spec->name < n; });
+  return at != compiled.pools.end() && at->spec->name == name ? &*at : nullptr;
+}
+
 Compiled compile(const ServiceConfig& config, const HealthOf& is_healthy, const Compiled* before) {
   Compiled compiled;
   for (const PoolConfig& pool : config.pools) {
-    const CompiledPool* last = find(before, pool.name);
-    CompiledPool next = pool_of(config, pool, is_healthy, last == nullptr ? nullptr : last->spec.get());
-    if (last != nullptr && same(last->spec, next.spec)) {
-      next.spec = last->spec;
-    }
-    compiled.pools.push_back(std::move(next));
+    const CompiledPool* last = before == nullptr ? nullptr : find_pool(*before, pool.name);
+    compiled.pools.push_back(compile_pool(pool, config.seed, is_healthy, last));
   }
   std::sort(compiled.pools.begin(), compiled.pools.end(),
             [](const CompiledPool& a, const CompiledPool& b) { return a.spec->name < b.spec->name; });
-  auto services = services_of(config);
-  compiled.services = before != nullptr && *before->services == services
-                          ? before->services
-                          : std::make_shared<const std::vector<ServiceSpec>>(std::move(services));
+  compiled.services = compile_services(config, before == nullptr ? nullptr : before->services);
   return compiled;
 }
 
 Change difference(const Compiled* base, uint64_t base_generation, const Compiled& wanted,
                   uint64_t generation) {
+  static const std::vector<CompiledPool> kNoPools;
   Change change;
   change.generation = generation;
   change.base_generation = base == nullptr ? 0 : base_generation;
+  const std::vector<CompiledPool>& before = base == nullptr ? kNoPools : base->pools;
+  // Both are sorted by name: one walk, and where nothing changed no more than a look at two pointers.
+  auto old = before.begin();
   for (const CompiledPool& pool : wanted.pools) {
-    const CompiledPool* old = find(base, pool.spec->name);
-    if (old == nullptr || !same(old->spec, pool.spec)) {
+    while (old != before.end() && old->spec != pool.spec && old->spec->name < pool.spec->name) {
+      change.removed_pools.push_back(old->spec->name);
+      ++old;
+    }
+    const bool is_there =
+        old != before.end() && (old->spec == pool.spec || old->spec->name == pool.spec->name);
+    if (!is_there || !same(old->spec, pool.spec)) {
       change.pools.push_back(pool.spec);
     }
+    old += is_there ? 1 : 0;
   }
-  if (base != nullptr) {
-    for (const CompiledPool& pool : base->pools) {
-      if (find(&wanted, pool.spec->name) == nullptr) {
-        change.removed_pools.push_back(pool.spec->name);
-      }
-    }
+  for (; old != before.end(); ++old) {
+    change.removed_pools.push_back(old->spec->name);
   }
-  if (base == nullptr || *base->services != *wanted.services) {
+  if (base == nullptr || (base->services != wanted.services && *base->services != *wanted.services)) {
     change.services = *wanted.services;
   }
   return change;
 }
 
 bool forwards_alike(const Compiled& a, const Compiled& b) {
-  return *a.services == *b.services &&
+  return (a.services == b.services || *a.services == *b.services) &&
          std::equal(a.pools.begin(), a.pools.end(), b.pools.begin(), b.pools.end(),
                     [](const CompiledPool& x, const CompiledPool& y) { return same(x.spec, y.spec); });
 }

@@ -39,12 +39,24 @@ struct Compiled {
   std::shared_ptr<const std::vector<ServiceSpec>> services;
 };
 
+// One pool. Its backends' states and weights are what is to be compiled: a caller that ramps a weight, or
+// has a backend of another pool in it, hands in a pool that says so. `before`: as it was, or null.
+CompiledPool compile_pool(const PoolConfig& pool, uint64_t seed, const HealthOf& is_healthy,
+                          const CompiledPool* before);
+
+// `before` where it has the same services.
+std::shared_ptr<const std::vector<ServiceSpec>> compile_services(
+    const ServiceConfig& config, std::shared_ptr<const std::vector<ServiceSpec>> before);
+
 // REQUIRES: config has been validated. `before`: what was compiled last, or null.
 Compiled compile(const ServiceConfig& config, const HealthOf& is_healthy, const Compiled* before);
 
 // What leads from `base` to `wanted`; the whole state where there is no base (null, generation 0).
 Change difference(const Compiled* base, uint64_t base_generation, const Compiled& wanted,
                   uint64_t generation);
+
+// Null: it has no such pool.
+const CompiledPool* find_pool(const Compiled& compiled, std::string_view name);
 
 // Whether both forward alike.
 bool forwards_alike(const Compiled& a, const Compiled& b);

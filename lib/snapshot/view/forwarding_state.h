@@ -18,6 +18,7 @@
 #include "lib/net/forward_mode.h"
 #include "lib/net/port_range.h"
 #include "lib/net/prefix.h"
+#include "lib/net/scheduler.h"
 #include "lib/net/service_options.h"
 
 namespace maglb {
@@ -38,6 +39,7 @@ struct BackendSpec {
   uint32_t weight = 0;
   BackendState state = BackendState::kUp;
   std::vector<std::string> server_ids = {};  // octets; each names one backend of the pool
+  uint32_t max_connections = 0;              // flows at a time, on this machine; 0: no bound
   friend bool operator==(const BackendSpec&, const BackendSpec&) = default;
 };
 
@@ -47,6 +49,9 @@ struct PoolSpec {
   std::vector<BackendSpec> backends;
   // The Maglev table: each slot is an index into `backends`, or kNoBackend. Size: a prime.
   std::vector<uint16_t> slots;
+  Scheduler scheduler = Scheduler::kMaglev;
+  uint8_t source_prefix_v4 = 32;  // source-hash: how much of a client's address counts, in bits
+  uint8_t source_prefix_v6 = 128;
   friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
 };
 

@@ -54,6 +54,27 @@ std::vector<std::pair<std::string, uint16_t>> server_ids_of(const PoolSpec& spec
   return ids;
 }
 
+// Who is in the table, and so up: a backend that fails its probes too, in the last table left.
+Candidates candidates_of(const PoolSpec& spec, const std::vector<uint16_t>& places,
+                         const std::vector<uint8_t>& is_named, std::pmr::memory_resource* memory) {
+  std::vector<Candidate> members;
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (is_named[i] != 0) {
+      members.push_back({places[i], std::max(spec.backends[i].weight, 1u)});
+    }
+  }
+  return Candidates(spec.scheduler, members, memory);
+}
+
+void set_bounds(const PoolSpec& spec, const std::vector<uint16_t>& places, PoolView& view) {
+  for (size_t i = 0; i < places.size(); ++i) {
+    if (spec.backends[i].max_connections != 0) {
+      view.max_flows.resize(view.backends.size());
+      view.max_flows[places[i]] = spec.backends[i].max_connections;
+    }
+  }
+}
+
 }  // namespace
 
 bool has_removed_places(const PoolRecord& record) {
@@ -79,6 +100,10 @@ std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memo
   }
   const std::vector<uint16_t> places = places_by_backend(record);
   view->server_ids = ServerIds(server_ids_of(*record.spec, places), memory);
+  view->scheduler = record.spec->scheduler;
+  view->source_length_v4 = static_cast<uint8_t>(IpPrefix::kV4Offset + record.spec->source_prefix_v4);
+  view->source_length_v6 = record.spec->source_prefix_v6;
+  set_bounds(*record.spec, places, *view);
   const std::vector<uint16_t>& slots = record.spec->slots;
   if (slots.empty() || slots.front() == kNoBackend) {
     view->slots.assign(slots.begin(), slots.end());
@@ -96,6 +121,9 @@ std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memo
     if (is_named[backend] != 0 && state == PlaceState::kUnhealthy) {
       state = PlaceState::kUp;
     }
+  }
+  if (!view->goes_by_table()) {
+    view->candidates = candidates_of(*record.spec, places, is_named, memory);
   }
   return view;
 }

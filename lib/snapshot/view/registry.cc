@@ -174,6 +174,25 @@ std::vector<Registry::CountedBackend> Registry::backends() const {
   return list;
 }
 
+std::vector<uint32_t> Registry::watched_counters() const {
+  std::vector<uint32_t> counters;
+  for (const auto& [name, record] : state_->pools) {
+    const PoolSpec& spec = *record->spec;
+    const bool is_bounded =
+        std::any_of(spec.backends.begin(), spec.backends.end(),
+                    [](const BackendSpec& backend) { return backend.max_connections != 0; });
+    if (!looks_at_flows(spec.scheduler) && !is_bounded) {
+      continue;
+    }
+    for (const PlaceRecord& place : record->places) {
+      if (place.life == PlaceRecord::Life::kLive) {
+        counters.push_back(place.counter);
+      }
+    }
+  }
+  return counters;
+}
+
 std::optional<Registry::BackendName> Registry::name_of(BackendId id) const {
   for (const auto& [name, record] : state_->pools) {
     if (record->number == id.pool && id.place < record->places.size() &&

@@ -8,7 +8,8 @@
 //     keeps the flows of removed backends, until no flow names it.
 //   - service ids: counted up, never reused. The id of a service lasts as long as its name, address,
 //     protocol and port.
-//   - counter indexes of services and backends, next hop indexes: reused at once.
+//   - counter indexes of services, next hop indexes: reused at once. A backend's counter index goes with its
+//     place: how many flows it has is counted there (lib/flow/backend_flows.h).
 //
 // Invariants:
 //   1. apply() is all or nothing: on an error nothing changed.
@@ -84,6 +85,9 @@ class Registry {
   const Limits& limits() const;
   std::vector<CountedService> services() const;
   std::vector<CountedBackend> backends() const;
+  // The counters of backends whose flows matter to a choice: of pools that look at how many each has, or
+  // bound it. In no order.
+  std::vector<uint32_t> watched_counters() const;
   // "pool/backend" names for a flow's backend; nothing when it is gone.
   struct BackendName {
     std::string pool;

@@ -68,15 +68,23 @@ std::unique_ptr<const Snapshot> snapshot_of(uint64_t generation, std::shared_ptr
                                             const Records& records, size_t socket,
                                             std::pmr::memory_resource* memory) {
   Snapshot::Pools pools(memory);
+  Snapshot::GonePools gone(memory);
   bool has_removed = false;
   for (const auto& [name, record] : records) {
     has_removed = has_removed || has_removed_places(*record);
     if (!record->removed) {
       pools.resize(std::max<size_t>(pools.size(), record->number + size_t{1}));
       pools[record->number] = record->views[socket];
+      continue;
+    }
+    std::pmr::vector<uint32_t>& counters = gone.emplace_back().second;
+    gone.back().first = record->number;
+    for (const PlaceRecord& place : record->places) {
+      counters.push_back(place.counter);
     }
   }
-  return std::make_unique<Snapshot>(generation, std::move(index), std::move(pools), has_removed);
+  return std::make_unique<Snapshot>(generation, std::move(index), std::move(pools), has_removed,
+                                    std::move(gone));
 }
 
 }  // namespace maglb

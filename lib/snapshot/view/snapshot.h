@@ -12,7 +12,9 @@
 //   2. A service's pool number has a pool.
 //   3. A backend keeps its place in its pool's array as long as it lives; a place is not given to
 //      another backend until no flow can name it (Registry).
-//   4. has_removed() in every snapshot that is made while a place that flows may name waits to be given
+//   4. place_counters() has the counter of every place that a flow may name, also of pools that are gone and
+//      whose places wait to be given away.
+//   5. has_removed() in every snapshot that is made while a place that flows may name waits to be given
 //      away: of a backend or of a whole pool that was removed.
 //
 // Threads: any number of readers. The owner (the dataplane's main core) frees a Snapshot only after
@@ -20,15 +22,20 @@
 // them.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "lib/net/address.h"
 #include "lib/net/flow_key.h"
+#include "lib/net/place_counters.h"
+#include "lib/net/prefix.h"
 #include "lib/net/selection_hash.h"
+#include "lib/snapshot/view/candidates.h"
 #include "lib/snapshot/view/forwarding_state.h"
 #include "lib/snapshot/view/server_ids.h"
 #include "lib/snapshot/view/service_index.h"
@@ -48,7 +55,7 @@ struct BackendView {
 
 struct PoolView {
   explicit PoolView(std::pmr::memory_resource* memory)
-      : slots(memory), backends(memory), server_ids({}, memory) {}
+      : slots(memory), backends(memory), server_ids({}, memory), candidates(memory), max_flows(memory) {}
 
   uint16_t number = 0;
   bool keep_on_failure = false;  // some service of it keeps flows whose backend is gone
@@ -56,8 +63,26 @@ struct PoolView {
   std::pmr::vector<uint16_t> slots;  // places in `backends`, or kNoBackend
   std::pmr::vector<BackendView> backends;
   ServerIds server_ids;  // of the backends that live
+  Scheduler scheduler = Scheduler::kMaglev;
+  uint8_t source_length_v4 = IpPrefix::kBits;  // of source-hash, in bits of the 16 bytes
+  uint8_t source_length_v6 = IpPrefix::kBits;
+  Candidates candidates;                 // empty where the table alone decides
+  std::pmr::vector<uint32_t> max_flows;  // by place, 0: no bound; empty: none has one
 
+  // Whether the table alone decides for every packet.
+  bool goes_by_table() const { return !is_stateful(scheduler) && max_flows.empty(); }
   uint32_t slot_of(const FlowKey& key) const {
+    if (scheduler == Scheduler::kSourceHash) [[unlikely]] {
+      return slot_of_source(key.source);
+    }
+    return SelectionHash::slot(selection(key), static_cast<uint32_t>(slots.size()));
+  }
+
+ private:
+  uint32_t slot_of_source(const IpAddress& source) const {
+    FlowKey key;
+    key.source = masked(source, source.is_v4() ? source_length_v4 : source_length_v6);
+    key.protocol = Protocol::kAny;
     return SelectionHash::slot(selection(key), static_cast<uint32_t>(slots.size()));
   }
 };
@@ -66,17 +91,37 @@ class Snapshot {
  public:
   using Pools = std::pmr::vector<std::shared_ptr<const PoolView>>;  // by number; null where none
 
+  // Pools that are gone, by number, with the counters of their places.
+  using GonePools = std::pmr::vector<std::pair<uint16_t, std::pmr::vector<uint32_t>>>;
+
   Snapshot(uint64_t generation, std::shared_ptr<const ServiceIndex> services, Pools pools,
-           bool has_removed = true)
+           bool has_removed = true, GonePools gone = {})
       : generation_(generation),
         services_(std::move(services)),
         pools_(std::move(pools)),
-        has_removed_(has_removed) {}
+        has_removed_(has_removed),
+        gone_(std::move(gone)),
+        place_counters_(pools_.get_allocator()) {
+    for (size_t number = 0; number < pools_.size(); ++number) {
+      if (pools_[number] != nullptr && !pools_[number]->backends.empty()) {
+        const auto& backends = pools_[number]->backends;
+        counters_of(number) = {&backends.front().counter, sizeof(BackendView),
+                               static_cast<uint32_t>(backends.size())};
+      }
+    }
+    for (const auto& [number, counters] : gone_) {
+      counters_of(number) = {counters.data(), sizeof(uint32_t), static_cast<uint32_t>(counters.size())};
+    }
+  }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
 
   uint64_t generation() const { return generation_; }
   const ServiceIndex& services() const { return *services_; }
   // Whether flows may name a backend that is gone; if not, a sweep need only look at what is expired.
   bool has_removed() const { return has_removed_; }
+  // By pool number.
+  std::span<const PlaceCounters> place_counters() const { return place_counters_; }
   // Null: no pool has that number.
   const PoolView* pool(uint16_t number) const {
     return number < pools_.size() ? pools_[number].get() : nullptr;
@@ -91,10 +136,17 @@ class Snapshot {
   }
 
  private:
+  PlaceCounters& counters_of(size_t number) {
+    place_counters_.resize(std::max(place_counters_.size(), number + 1));
+    return place_counters_[number];
+  }
+
   uint64_t generation_;
   std::shared_ptr<const ServiceIndex> services_;
   Pools pools_;
   bool has_removed_;
+  GonePools gone_;
+  std::pmr::vector<PlaceCounters> place_counters_;
 };
 
 }  // namespace maglb

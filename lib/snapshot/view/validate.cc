@@ -30,7 +30,7 @@ Result<void> validate_backends(const PoolSpec& pool) {
   std::unordered_set<std::string_view> names;
   std::unordered_set<std::string_view> server_ids;
   for (const BackendSpec& backend : pool.backends) {
-    if (!is_name(backend.name)) {
+    if (!is_backend_name(backend.name)) {
       return refuse(fmt::format("a backend's name is not {}", kNameRule));
     }
     if (!names.insert(backend.name).second) {
@@ -45,6 +45,10 @@ Result<void> validate_backends(const PoolSpec& pool) {
         return refuse(fmt::format("backend {}: a server id is another's too, or not of 1..{} octets",
                                   backend.name, kLongestServerId));
       }
+    }
+    if (backend.weight > kMaxBackendWeight) {
+      return refuse(fmt::format("backend {}: weight {} is not in 0..{}", backend.name, backend.weight,
+                                kMaxBackendWeight));
     }
     if (backend.state > BackendState::kDown) {
       return refuse(
@@ -87,6 +91,10 @@ Result<void> validate_slots(const PoolSpec& pool) {
 Result<void> validate(const PoolSpec& pool) {
   if (!is_name(pool.name)) {
     return refuse(fmt::format("a pool's name is not {}", kNameRule));
+  }
+  if (pool.scheduler > kLastScheduler || pool.source_prefix_v4 > 32 || pool.source_prefix_v6 > 128) {
+    return refuse(fmt::format(
+        "pool {}: its scheduler is not known, or its source prefix longer than an address", pool.name));
   }
   auto valid = validate_backends(pool).and_then([&] { return validate_slots(pool); });
   if (!valid) {

@@ -56,6 +56,29 @@ TEST(Convert, GivesBackTheChangeThatWasSent) {
   EXPECT_EQ(*back->pools[0], *change.pools[0]);
 }
 
+TEST(Convert, APeerThatKnowsNoSchedulersSendsATableAndNoBounds) {
+  ipc::Apply message = sample_message();
+  message.mutable_pools(0)->clear_scheduler();
+  message.mutable_pools(0)->clear_source_prefix_v4();
+  message.mutable_pools(0)->clear_source_prefix_v6();
+  const auto back = from_message(message);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(*back->pools[0], *sample().pools[0]);
+}
+
+TEST(Convert, RefusesASchedulerOrASourcePrefixThatCannotBe) {
+  const auto refused = [](const std::function<void(ipc::Pool&)>& spoil) {
+    ipc::Apply message = sample_message();
+    spoil(*message.mutable_pools(0));
+    return !from_message(message);
+  };
+  EXPECT_TRUE(refused([](ipc::Pool& pool) { pool.set_scheduler(static_cast<ipc::Pool::Scheduler>(5)); }));
+  EXPECT_TRUE(refused([](ipc::Pool& pool) { pool.set_source_prefix_v4(33); }));
+  EXPECT_TRUE(refused([](ipc::Pool& pool) { pool.set_source_prefix_v6(129); }));
+  EXPECT_TRUE(refused([](ipc::Pool& pool) { pool.set_source_prefix_v6(256 + 64); }));
+  EXPECT_FALSE(refused([](ipc::Pool& pool) { pool.set_source_prefix_v4(0); }));
+}
+
 // Services with any options that a dataplane takes, whether or not the file could ask for them together.
 class Generator {
  public:
@@ -77,6 +100,10 @@ class Generator {
       }
       pool->backends.push_back(backend);
     }
+    pool->scheduler = static_cast<Scheduler>(below(5));
+    pool->source_prefix_v4 = static_cast<uint8_t>(below(33));
+    pool->source_prefix_v6 = static_cast<uint8_t>(below(129));
+    pool->backends[1].max_connections = static_cast<uint32_t>(random_());
     pool->backends[2].state = static_cast<BackendState>(below(4));
     change.pools = {pool};
     change.services.emplace();

@@ -37,6 +37,7 @@ class Recorder : public IpcHandler {
       reply.add_services()->set_name(std::string(stats_size, 'x'));
     }
   }
+  void explain(const ExplainQuery& query, ipc::ExplainReply& reply) override { reply.set_bytes(query.bytes); }
   void look_up(const FlowQuery&, ipc::FlowLookupReply& reply) override { reply.set_service("web"); }
   void summarize(ipc::FlowSummary& reply) override { reply.set_flows(3); }
   void on_event(const std::string& message) override { events.push_back(message); }

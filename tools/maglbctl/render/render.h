@@ -36,6 +36,7 @@ struct LookupQuery {
   std::string destination_port;
 };
 Rendered render_flow_lookup(const LookupQuery& query, const Json& lookup, bool colour);
+Rendered render_explanation(const Json& explanation, bool colour);
 Rendered render_flow_summary(const Json& summary, bool colour);
 
 // What of the statistics is wanted beside the totals.
@@ -47,6 +48,15 @@ Rendered render_stats(const Json& stats, const StatsSections& sections, bool col
 
 Rendered render_check(std::string_view file, const Json& valid);
 Rendered render_applied(std::string_view what, const Json& applied);
+
+Rendered render_revisions(const Json& answer, bool colour);
+Rendered render_diff(const Json& answer, bool colour);
+// What a document would change: the lines, and the share of slots that moves.
+Rendered render_preview(const Json& answer, bool colour);
+// A line for each event; no heading, so that what follows can be added.
+Rendered render_event_lines(const Json& answer, bool colour);
+// An object a line.
+Rendered render_event_objects(const Json& answer);
 
 // Any answer as JSON, indented, in ASCII: nothing in it can steer a terminal.
 std::string render_json(const Json& answer);

@@ -73,7 +73,7 @@ class Generator {
     return !pool.backends.empty() && !pool.backends[0].address.is_v4();
   }
   static bool counts_flows(const PoolConfig& pool) {
-    return needs_flows(pool.scheduler) || pool.max_connections != 0 ||
+    return is_stateful(pool.scheduler) || pool.max_connections != 0 ||
            std::any_of(pool.backends.begin(), pool.backends.end(),
                        [](const BackendConfig& backend) { return backend.max_connections != 0; });
   }

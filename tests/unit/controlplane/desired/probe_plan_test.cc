@@ -78,5 +78,15 @@ TEST(ProbePlan, ABackendsOwnProbeTakesThePlaceOfThePools) {
   EXPECT_EQ(planned(config_with(pool, {81})), (Lines{"b2 http 10.0.1.2:81/up"}));
 }
 
+TEST(ProbePlan, AFallbackIsKnockedAtWhereTheServicesItServesForAre) {
+  ServiceConfig config = config_with(pool_with(ProbeType::kTcp), {80});
+  config.pools[0].fallback = "sorry";
+  PoolConfig sorry = pool_with(ProbeType::kTcp);
+  sorry.name = "sorry";
+  sorry.backends.resize(1);
+  config.pools.push_back(sorry);
+  EXPECT_EQ(planned(config), (Lines{"b1 tcp 10.0.1.1:80", "b2 tcp 10.0.1.2:80", "b1 tcp 10.0.1.1:80"}));
+}
+
 }  // namespace
 }  // namespace maglb

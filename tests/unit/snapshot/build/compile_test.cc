@@ -188,6 +188,26 @@ TEST(Difference, IsTheWholeStateWithoutABase) {
   EXPECT_TRUE(change.services.has_value());
 }
 
+TEST(Compile, CarriesSchedulersAndBounds) {
+  ServiceConfig config = two_pools();
+  PoolConfig& web = config.pools[0];
+  web.scheduler = Scheduler::kSourceHash;
+  web.source_prefix_v4 = 24;
+  web.source_prefix_v6 = 56;
+  web.max_connections = 100;
+  web.backends[1].max_connections = 7;
+  const Compiled base = compile(two_pools(), all_but({}), nullptr);
+  const Compiled compiled = compile(config, all_but({}), &base);
+  const PoolSpec& spec = *pool_of(compiled, "web").spec;
+  EXPECT_EQ(spec.scheduler, Scheduler::kSourceHash);
+  EXPECT_EQ(spec.source_prefix_v4, 24);
+  EXPECT_EQ(spec.source_prefix_v6, 56);
+  EXPECT_EQ(spec.backends[0].max_connections, 100u);
+  EXPECT_EQ(spec.backends[1].max_connections, 7u);
+  // And a change of these alone is one.
+  EXPECT_EQ(difference(&base, 5, compiled, 6).pools.size(), 1u);
+}
+
 TEST(Difference, NamesOnlyWhatChanged) {
   ServiceConfig config = two_pools();
   const Compiled base = compile(config, all_but({}), nullptr);
