@@ -37,7 +37,8 @@ FlowKey key_of(const FlowQuery& query) {
 Control::Control(const Parts& parts)
     : parts_(parts),
       flow_hash_(parts.explain.flow_key),
-      explainer_(parts.registry.limits().services, parts.registry.limits().backends),
+      explainer_(parts.registry.limits().services, parts.registry.limits().pools,
+                 parts.registry.limits().backends, parts.explain.flow_key),
       boot_id_(SipKey::random().k0),
       started_(monotonic_now()),
       service_base_([workers = &parts.workers](uint32_t index) {

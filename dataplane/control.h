@@ -30,6 +30,7 @@ struct ExplainSettings {
   std::span<const PortView> links;
   std::vector<std::string> link_names;
   std::span<const FlowTable* const> tables;
+  std::span<const BackendFlows* const> flows;
   std::optional<NatPorts> nat_ports;  // of a worker that only explains
 };
 

@@ -91,7 +91,8 @@ void Control::explain(const ExplainQuery& query, ipc::ExplainReply& reply) {
                                settings.tunnel_source_v4,
                                settings.tunnel_source_v6,
                                settings.path,
-                               settings.nat_ports ? &*settings.nat_ports : nullptr};
+                               settings.nat_ports ? &*settings.nat_ports : nullptr,
+                               settings.flows};
   const Explanation explanation = explainer_.explain(*frame, 0, sources, parts_.clock.now());
   const auto link_name = [&settings](uint8_t link) { return settings.link_names.at(link); };
   fill(report_of(explanation, {parts_.registry, services_, link_name}), reply);

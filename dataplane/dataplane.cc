@@ -399,6 +399,7 @@ ExplainSettings Dataplane::Impl::explain_settings() const {
           port_views_,
           link_names(),
           tables_,
+          backend_flows_,
           ports ? *std::move(ports) : std::nullopt};
 }
 

@@ -100,7 +100,7 @@ std::string ProbeTarget::to_string() const {
                            : address.is_v4() ? fmt::format("{}:{}", text, port)
                                              : fmt::format("[{}]:{}", text, port);
   const std::string via = connect_to == address ? "" : " via " + connect_to.to_string();
-  return fmt::format("{} {}{}{}", to_string(config.type), host, detail_of(config), via);
+  return fmt::format("{} {}{}{}", maglb::to_string(config.type), host, detail_of(config), via);
 }
 
 std::strong_ordering operator<=>(const ProbeTarget& a, const ProbeTarget& b) {

@@ -44,7 +44,7 @@ class Pieces {
 // A worker of its own, alone, for one packet.
 class Trial {
  public:
-  Trial(const ExplainSources& sources, WorkerCounters& counters)
+  Trial(const ExplainSources& sources, WorkerCounters& counters, Scheduling& scheduling)
       : sources_(sources),
         flows_(buckets_),
         worker_{flows_,
@@ -57,6 +57,7 @@ class Trial {
                 sources.tunnel_source_v6,
                 sources.path} {
     worker_.extra = ExtraFrames(pieces_.source());
+    worker_.scheduling = &scheduling;
   }
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -214,6 +215,13 @@ std::vector<uint8_t> opening_frame(std::span<const uint8_t> frame, const ParsedF
 
 }  // namespace
 
+// What bounds and least-connections look at.
+void Explainer::know_flows(const PoolView& pool, const ExplainSources& sources) {
+  for (const BackendView& backend : pool.backends) {
+    scheduling_.flows.set_others(backend.counter, flows_of(sources.flows, backend.counter));
+  }
+}
+
 Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, const ExplainSources& sources,
                                Time now) {
   const Tick tick = Tick::at(now);
@@ -222,8 +230,11 @@ Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, 
   if (out.is_parsed) {
     find_service(out, sources, tick);
   }
+  if (out.pool != nullptr) {
+    know_flows(*out.pool, sources);
+  }
   const bool is_nat = out.service != nullptr && (out.service->special & ServiceView::kTranslate) != 0;
-  Trial trial(sources, counters_);
+  Trial trial(sources, counters_, scheduling_);
   if (is_nat) {
     trial.may_translate();
   }
@@ -233,7 +244,7 @@ Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, 
   out.packet = trial.run(frame, in_port, now);
   find_way(out, trial);
   if (out.service != nullptr && out.parsed.kind == PacketKind::kFlow) {
-    Trial fresh(sources, counters_);
+    Trial fresh(sources, counters_, scheduling_);
     if (is_nat) {
       fresh.may_translate();
     }

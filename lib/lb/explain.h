@@ -6,7 +6,8 @@
 //   1. Nothing of the workers' changes, and no packet is sent.
 //   2. `packet` is what the worker that has the flow's entry does with the packet; without an entry, any
 //      worker. `new_flow` is what becomes of the first packet of a flow with the same ends.
-//   3. With the same snapshot and tables the answer is the same, but for schedulers that count.
+//   3. With the same snapshot and tables the answer is the same, but for schedulers that take turns or draw:
+//      there `new_flow` is one of the backends that it may be.
 //
 // Threads: one at a time, any but a worker's; the tables are read as the workers write them.
 #pragma once
@@ -19,6 +20,7 @@
 #include "lib/flow/flow_entry.h"
 #include "lib/flow/nat_ports.h"
 #include "lib/lb/batch.h"
+#include "lib/lb/schedule.h"
 #include "lib/lb/worker_context.h"
 
 namespace maglb {
@@ -33,7 +35,8 @@ struct ExplainSources {
   TunnelSource tunnel_source_v4;
   TunnelSource tunnel_source_v6;
   PathFunction path;
-  const NatPorts* nat_ports;  // null: no nat_source
+  const NatPorts* nat_ports;                     // null: no nat_source
+  std::span<const BackendFlows* const> flows{};  // by worker: what they have; none: nothing is counted
 };
 
 // Where one packet goes.
@@ -90,7 +93,9 @@ struct Explanation {
 class Explainer {
  public:
   // As many services and backends as have counters.
-  Explainer(size_t services_limit, size_t backends_limit) : counters_(services_limit, backends_limit) {}
+  Explainer(size_t services_limit, size_t pools_limit, size_t backends_limit, const SipKey& flow_key)
+      : counters_(services_limit, backends_limit),
+        scheduling_(0, 1, flow_key, pools_limit, backends_limit, std::pmr::get_default_resource()) {}
 
   // Of a frame that came by port `in_port`. REQUIRES: at most kLargestFrame bytes; `now` of the workers'
   // clock.
@@ -98,7 +103,10 @@ class Explainer {
                       Time now);
 
  private:
+  void know_flows(const PoolView& pool, const ExplainSources& sources);
+
   WorkerCounters counters_;  // what the trials count; only changes are looked at
+  Scheduling scheduling_;    // of the trials: all flows are others'
 };
 
 }  // namespace maglb

@@ -286,6 +286,10 @@ void Writer::write_result() {
   }
   out_.new_flow = fate(*from_.new_flow);
   const FateReport& fresh = *out_.new_flow;
+  if (fresh.reason.empty() && from_.service->track_flows && is_stateful(from_.pool->scheduler)) {
+    return step("new flow", fresh.verdict + " to " + fresh.backend + ", say: the pool's scheduler, " +
+                                std::string(to_string(from_.pool->scheduler)) + ", chooses for each anew");
+  }
   step("new flow", fresh.reason.empty()
                        ? fresh.verdict + " to " + (fresh.backend.empty() ? "nobody" : fresh.backend)
                        : fresh.verdict + ", " + fresh.reason + ": " + fresh.explanation);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string_view>
 
 namespace maglb {
 
@@ -15,6 +16,22 @@ enum class Scheduler : uint8_t {
   kRandom = 4,
 };
 inline constexpr Scheduler kLastScheduler = Scheduler::kRandom;
+
+constexpr std::string_view to_string(Scheduler scheduler) {
+  switch (scheduler) {
+    case Scheduler::kMaglev:
+      return "maglev";
+    case Scheduler::kSourceHash:
+      return "source-hash";
+    case Scheduler::kRoundRobin:
+      return "round-robin";
+    case Scheduler::kLeastConnections:
+      return "least-connections";
+    case Scheduler::kRandom:
+      return "random";
+  }
+  return "?";
+}
 
 // Whether it looks at how many flows each backend has.
 constexpr bool looks_at_flows(Scheduler scheduler) {

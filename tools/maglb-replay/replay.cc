@@ -112,7 +112,7 @@ Replay::Replay(const ServiceConfig& services, const MachineConfig& machine, Isa 
               machine.tunnel_source_v6,
               path_of(isa)},
       link_names_(link_names_of(machine)),
-      explainer_(machine.limits.services, machine.limits.backends) {
+      explainer_(machine.limits.services, machine.limits.pools, machine.limits.backends, worker_.flow_key) {
   worker_.fragments = &fragments_;
   worker_.scheduling = &scheduling_;
   flows_.count_in(&scheduling_.flows);
@@ -201,6 +201,7 @@ void Replay::explain(const Frame& frame, CaptureWriter& out) {
   }
   const std::span<const uint8_t> bytes =
       std::span(frame.bytes).first(std::min(frame.bytes.size(), kLargestFrame));
+  const BackendFlows* const flow_counts[] = {&scheduling_.flows};
   const ExplainSources sources{*snapshot_,
                                tables_,
                                next_hop_table_,
@@ -209,7 +210,8 @@ void Replay::explain(const Frame& frame, CaptureWriter& out) {
                                worker_.tunnel_source,
                                worker_.tunnel_source_v6,
                                worker_.path,
-                               nat_ports_ ? &*nat_ports_ : nullptr};
+                               nat_ports_ ? &*nat_ports_ : nullptr,
+                               flow_counts};
   const Explanation explanation = explainer_.explain(bytes, 0, sources, std::max(now_, frame.time));
   const auto link = [this](uint8_t index) { return link_names_.at(index); };
   explained_.push_back({frames_, report_of(explanation, {registry_, *services_, link})});

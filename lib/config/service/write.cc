@@ -132,22 +132,6 @@ std::string write_service_config(const ServiceConfig& config) {
   return out;
 }
 
-std::string_view to_string(Scheduler scheduler) {
-  switch (scheduler) {
-    case Scheduler::kMaglev:
-      return "maglev";
-    case Scheduler::kSourceHash:
-      return "source-hash";
-    case Scheduler::kRoundRobin:
-      return "round-robin";
-    case Scheduler::kLeastConnections:
-      return "least-connections";
-    case Scheduler::kRandom:
-      return "random";
-  }
-  return "?";
-}
-
 std::string_view to_string(AdminState state) {
   switch (state) {
     case AdminState::kUp:

@@ -14,7 +14,6 @@ namespace maglb {
 std::string write_service_config(const ServiceConfig& config);
 
 // The words of the file, for whoever shows them.
-std::string_view to_string(Scheduler scheduler);
 std::string_view to_string(AdminState state);
 std::string_view to_string(OnFailure on_failure);
 std::string_view to_string(ProbeType type);

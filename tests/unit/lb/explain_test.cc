@@ -23,7 +23,7 @@ class Explain : public ::testing::Test {
   Explanation explain(const Bytes& frame) { return explainer.explain(frame, 0, sources(), rig.now); }
 
   Rig rig{2};
-  Explainer explainer{8, Rig::kBackends};
+  Explainer explainer{8, 4, Rig::kBackends, SipKey{1, 2}};
 };
 
 Frame web(uint16_t port) {
