@@ -56,6 +56,11 @@ Result<Group> group_of(const json& object) {
   if (!object.is_object() || targets == object.end() || !targets->is_array()) {
     return expected("targets, a list");
   }
+  for (const auto& [key, value] : object.items()) {
+    if (key != "targets" && key != "labels") {
+      return expected("targets and labels, not " + yaml::quote(key));
+    }
+  }
   for (const json& target : *targets) {
     if (!target.is_string()) {
       return expected("a target in quotes, like \"10.0.1.11:80\"");
@@ -117,6 +122,7 @@ Group group_of(const yaml::Node& node, yaml::Problems& problems) {
   } else if (labels.present() && !labels.node().is_null()) {
     labels.problem("expected labels, a map");
   }
+  map.finish();
   return group;
 }
 

@@ -77,6 +77,7 @@ TEST(FileSd, RefusesWhatIsWrong) {
   EXPECT_TRUE(refused(json(R"([{"targets": ["10.0.1.11"], "labels": {"weight": "10001"}}])"), "0..10000"));
   EXPECT_TRUE(refused(json(R"([{"targets": ["10.0.1.11"], "labels": {"weight": []}}])"), "0..10000"));
   EXPECT_TRUE(refused(json(R"([{"targets": ["10.0.1.11"], "labels": []}])"), "labels, a map"));
+  EXPECT_TRUE(refused(json(R"([{"targets": ["10.0.1.11"], "label": {}}])"), "not 'label'"));
   EXPECT_TRUE(refused(yaml("a: b\n"), "expected a list"));
   EXPECT_TRUE(refused(yaml("- 10.0.1.11\n"), "web.yml:1:3"));
   EXPECT_TRUE(refused(yaml("- targets: [10.0.1.11]\n  label: {}\n"), "did you mean"));
