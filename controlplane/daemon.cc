@@ -15,6 +15,7 @@
 #include "controlplane/api/explain_route.h"
 #include "controlplane/api/watch.h"
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/discovery/discovery.h"
 #include "controlplane/event_keeper.h"
 #include "controlplane/listeners.h"
 #include "controlplane/notify.h"
@@ -39,12 +40,18 @@ class Daemon {
         stats_(io_, client_),
         reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
         keeper_(io_, events_, reconciler_.store()),
+        discovery_(
+            io_, events_, [this](const FoundMembers& told) { reconciler_.set_members(told); },
+            [this](const std::string& pool, const std::string& text) {
+              reconciler_.set_source_condition(pool, text);
+            }),
         publish_events_(events_),
         api_(reconciler_, publisher_, client_, stats_, events_),
         watch_(io_, events_),
         notify_(io_),
         stop_signals_(io_, SIGTERM, SIGINT),
         reload_signal_(io_, SIGHUP) {
+    reconciler_.on_document([this] { discovery_.set_pools(reconciler_.listed()); });
     add_explain_route(api_, client_);
     add_config_routes(api_, reconciler_, publisher_, client_);
     add_event_routes(api_, events_);
@@ -69,6 +76,7 @@ class Daemon {
   StatsCache stats_;
   Reconciler reconciler_;
   EventKeeper keeper_;
+  Discovery discovery_;
   PublishEvents publish_events_;
   Api api_;
   Watch watch_;

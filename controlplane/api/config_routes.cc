@@ -126,7 +126,7 @@ Accepted<ServiceConfig> ConfigRoutes::revision(uint64_t number) const {
 
 Accepted<ServiceConfig> ConfigRoutes::document(const std::string& which) const {
   if (which == "running") {
-    return reconciler_.config();
+    return reconciler_.listed();
   }
   if (which == "file") {
     const auto text = read_whole_file(reconciler_.config_file());
@@ -144,10 +144,11 @@ ApiResponse ConfigRoutes::difference(const std::string& from, const ServiceConfi
   const auto is_healthy = [this](std::string_view pool, std::string_view name) {
     return reconciler_.is_healthy(pool, name);
   };
-  return json_response({{"from", from},
-                        {"to", to},
-                        {"changes", changes_array(before, after)},
-                        {"pools", churn_array(preview(before, after, is_healthy))}});
+  return json_response(
+      {{"from", from},
+       {"to", to},
+       {"changes", changes_array(before, after)},
+       {"pools", churn_array(preview(reconciler_.joined(before), reconciler_.joined(after), is_healthy))}});
 }
 
 ApiResponse ConfigRoutes::compare(const Api::Arguments& call) const {
@@ -163,7 +164,7 @@ ApiResponse ConfigRoutes::compare(const Api::Arguments& call) const {
 
 ApiResponse ConfigRoutes::try_out(const Api::Arguments& call) const {
   const auto config = read_document(call.request.body, "document");
-  return config ? difference("running", reconciler_.config(), "document", *config)
+  return config ? difference("running", reconciler_.listed(), "document", *config)
                 : error_response(config.error());
 }
 

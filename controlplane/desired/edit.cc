@@ -60,6 +60,20 @@ Result<ServiceConfig> with_backend_removed(ServiceConfig config, std::string_vie
   return config;
 }
 
+bool is_found(const ServiceConfig& running, const ServiceConfig& document, std::string_view pool,
+              std::string_view backend) {
+  const PoolConfig* runs = find_pool(running, pool);
+  const PoolConfig* lists = find_pool(document, pool);
+  return runs != nullptr && lists != nullptr && find_backend(*runs, backend) != nullptr &&
+         find_backend(*lists, backend) == nullptr;
+}
+
+ServiceConfig with_backend_listed(ServiceConfig document, const ServiceConfig& running, std::string_view pool,
+                                  std::string_view backend) {
+  find_pool(document, pool)->backends.push_back(*find_backend(*find_pool(running, pool), backend));
+  return document;
+}
+
 std::string describe_patch(const ServiceConfig& config, std::string_view pool, std::string_view backend,
                            const BackendPatch& patch) {
   constexpr std::string_view kStates[] = {"up", "drain", "down"};

@@ -27,6 +27,13 @@ Result<ServiceConfig> with_backend_removed(ServiceConfig config, std::string_vie
 Result<ServiceConfig> with_backend_patched(ServiceConfig config, std::string_view pool,
                                            std::string_view backend, const BackendPatch& patch);
 
+// Whether the running configuration has a backend that the document does not list.
+bool is_found(const ServiceConfig& running, const ServiceConfig& document, std::string_view pool,
+              std::string_view backend);
+// The document with a backend that was found: to be changed in it, as an override. REQUIRES: is_found().
+ServiceConfig with_backend_listed(ServiceConfig document, const ServiceConfig& running, std::string_view pool,
+                                  std::string_view backend);
+
 // For the history: "backend web3 of pool web: weight 100 -> 50".
 std::string describe_patch(const ServiceConfig& config, std::string_view pool, std::string_view backend,
                            const BackendPatch& patch);

@@ -48,8 +48,12 @@ Accepted<void> Reconciler::start() {
   for (const StoredDrain& row : stored->drains) {
     drains_.remember(row);
   }
+  if (auto loaded = load_members(); !loaded) {
+    return refuse(std::move(loaded.error()));
+  }
   auto chosen = choose_document(*stored);
   if (chosen) {
+    forget_members();
     look_again();
   }
   return chosen;
@@ -88,7 +92,7 @@ Accepted<void> Reconciler::choose_document(const StoredState& stored) {
     }
     confirmation_.retry();
   }
-  adopt(std::move(*config), saved_health_);
+  adopt_document(std::move(*config), saved_health_);
   return {};
 }
 
@@ -133,18 +137,27 @@ Accepted<Applied> Reconciler::put_document(std::string_view text, const Author& 
 Accepted<Applied> Reconciler::add_backend(std::string_view pool, BackendConfig backend,
                                           const Author& author) {
   const std::string what = fmt::format("backend {} of pool {}: added", backend.name, pool);
-  return apply_edit(with_backend_added(config_, pool, std::move(backend)), author, what);
+  return apply_edit(with_backend_added(listed_, pool, std::move(backend)), author, what);
 }
 
 Accepted<Applied> Reconciler::remove_backend(std::string_view pool, std::string_view backend,
                                              const Author& author) {
-  return apply_edit(with_backend_removed(config_, pool, backend), author,
+  if (is_found(config_, listed_, pool, backend)) {
+    return refuse(
+        {ErrorKind::kConflict,
+         fmt::format("backend {} of pool {} comes from the pool's source: take it out there, or drain it",
+                     backend, pool)});
+  }
+  return apply_edit(with_backend_removed(listed_, pool, backend), author,
                     fmt::format("backend {} of pool {}: removed", backend, pool));
 }
 
 Accepted<Applied> Reconciler::patch_backend(std::string_view pool, std::string_view backend,
                                             const BackendPatch& patch, const Author& author) {
-  return apply_edit(with_backend_patched(config_, pool, backend, patch), author,
+  const ServiceConfig& on_top_of = is_found(config_, listed_, pool, backend)
+                                       ? with_backend_listed(listed_, config_, pool, backend)
+                                       : listed_;
+  return apply_edit(with_backend_patched(on_top_of, pool, backend, patch), author,
                     describe_patch(config_, pool, backend, patch));
 }
 
@@ -153,7 +166,7 @@ Accepted<Applied> Reconciler::apply_edit(const Result<ServiceConfig>& edited, Au
   if (!edited) {
     return refuse(edited.error());
   }
-  if (*edited == config_) {
+  if (*edited == listed_) {
     return unchanged();
   }
   if (auto allowed = confirmation_.allow_change(); !allowed) {
@@ -177,11 +190,11 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
     tell_refused(author, config.error());
     return tl::unexpected(std::move(config.error()));
   }
-  if (auto room = room_for(*config); !room) {
+  if (auto room = room_for(joined(*config)); !room) {
     tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
   }
-  const bool changed = document_.revision == 0 || !(*config == config_);
+  const bool changed = document_.revision == 0 || !(*config == listed_);
   if (!changed && document_.text == text && document_.source == source && document_.file_hash == file_hash) {
     return unchanged();
   }
@@ -201,7 +214,7 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
   }
   confirmation_.watch(unconfirmed);
   document_ = {std::move(text), source, file_hash, *revision, std::chrono::system_clock::now()};
-  adopt(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
+  adopt_document(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
   tell_config(fmt::format(
@@ -310,6 +323,9 @@ std::vector<std::string> Reconciler::warnings() const {
   }
   if (holding()) {
     warnings.push_back("the probes of all backends failed together: held, nothing is taken out");
+  }
+  for (const auto& [pool, text] : source_conditions_) {
+    warnings.push_back(fmt::format("pool {}: {}", pool, text));
   }
   const std::vector<std::string> unprobed = tunnels_.warnings();
   warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());

@@ -1,6 +1,7 @@
-// What shall be served, from its three sources: the operator's file, changes through the API on top of
-// it, and the probes. Every change is validated, committed to the store, compiled and handed to the
-// publisher, in this order; a change that fails at a step changes nothing behind it.
+// What shall be served, from its four sources: the operator's file, changes through the API on top of
+// it, the members that are found for pools with a source, and the probes. Every change is validated,
+// committed to the store, compiled and handed to the publisher, in this order; a change that fails at a step
+// changes nothing behind it.
 //
 // Invariants:
 //   1. What a function here has acknowledged survives kill -9.
@@ -16,6 +17,8 @@
 //      written.
 //   7. Of a hold (network_guard.h) nothing is written: a restart in the middle starts with the health from
 //      before.
+//   8. What runs, config(), is with_members(listed(), members found last) (members.h). Documents and edits
+//      are about listed(): what is found is written into no document. The last members outlive a restart.
 //
 // Threads: the io_context's one.
 #pragma once
@@ -24,6 +27,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -36,6 +40,7 @@
 #include "controlplane/desired/document.h"
 #include "controlplane/desired/drain_deadlines.h"
 #include "controlplane/desired/edit.h"
+#include "controlplane/desired/members.h"
 #include "controlplane/desired/network_guard.h"
 #include "controlplane/desired/pool_plan.h"
 #include "controlplane/desired/slow_start.h"
@@ -120,6 +125,16 @@ class Reconciler {
   // Makes the document of an earlier revision the running one, as a new revision. The file still wins when it
   // changed since it was last applied. Ends the wait for a confirmation.
   Accepted<Applied> roll_back(uint64_t revision, Author author);
+  // The members that sources found, of the pools whose list was told anew; passed over for a pool without a
+  // source. A list that the dataplane has no room for is not taken.
+  void set_members(const FoundMembers& told);
+  // What is wrong with a pool's source, for warnings(); empty: nothing.
+  void set_source_condition(const std::string& pool, const std::string& text);
+  // `changed` is called when another document runs, the first included: its pools may have other sources.
+  void on_document(std::function<void()> changed) { document_changed_ = std::move(changed); }
+  // A document with the members found last.
+  ServiceConfig joined(const ServiceConfig& document) const { return with_members(document, members_); }
+
   // kConflict when nothing waits.
   Accepted<Applied> confirm(const Author& author);
   const std::optional<Unconfirmed>& unconfirmed() const { return confirmation_.pending(); }
@@ -134,6 +149,8 @@ class Reconciler {
   void stay_above(uint64_t generation);
 
   const ServiceConfig& config() const { return config_; }
+  // As the document has it: without the members that were found.
+  const ServiceConfig& listed() const { return listed_; }
   const StoredDocument& document() const { return document_; }
   const std::string& config_file() const { return config_file_; }
   uint64_t generation() const { return state_.generation; }
@@ -172,6 +189,12 @@ class Reconciler {
   void tell_refused(const Author& author, const Refusal& why);
   Result<void> room_for(const ServiceConfig& config) const;
   void adopt(ServiceConfig config, const HealthRows& known);
+  // Members from outside: reconcile_members.cc.
+  void adopt_document(ServiceConfig listed, const HealthRows& known);
+  Result<void> load_members();
+  void forget_members();
+  void save_members(const FoundMembers& changed);
+  void tell_left_out(const std::vector<LeftOut>& left_out);
   void plan(const HealthRows& known);
 
   // Tables: reconcile.cc.
@@ -214,6 +237,11 @@ class Reconciler {
   Confirmation confirmation_;
   Prober prober_;
   ServiceConfig config_;
+  ServiceConfig listed_;
+  FoundMembers members_;  // that were found last
+  std::set<LeftOut> left_out_;
+  std::map<std::string, std::string> source_conditions_;  // by pool
+  std::function<void()> document_changed_;
   StoredDocument document_;
   std::map<std::string, const PoolConfig*, std::less<>> pools_by_name_;       // of config_
   std::map<std::string, std::vector<std::string>, std::less<>> fallback_of_;  // who leans on a pool

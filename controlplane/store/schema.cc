@@ -63,6 +63,13 @@ constexpr std::array<const char*, kSchemaVersion> kSteps = {
          began_ms INTEGER NOT NULL,
          passed INTEGER NOT NULL,
          PRIMARY KEY (pool, backend)) WITHOUT ROWID;)",
+    R"(CREATE TABLE member(
+         pool TEXT NOT NULL,
+         name TEXT NOT NULL,
+         address TEXT NOT NULL,
+         weight INTEGER NOT NULL,
+         max_connections INTEGER NOT NULL,
+         PRIMARY KEY (pool, name)) WITHOUT ROWID;)",
 };
 
 Result<void> check_integrity(sqlite::Database& database) {

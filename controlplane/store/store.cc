@@ -340,6 +340,14 @@ Result<void> Store::save_drain_changes(std::span<const StoredDrain> upserts, Key
   return impl_->located(write_drains(impl_->database(), upserts, removals));
 }
 
+Result<std::vector<StoredMember>> Store::members() {
+  return impl_->located(load_members(impl_->database()));
+}
+
+Result<void> Store::save_members(const std::string& pool, std::span<const StoredMember> members) {
+  return impl_->located(write_members(impl_->database(), pool, members));
+}
+
 Result<uint64_t> Store::reserve_generations(uint64_t count) {
   return impl_->located(impl_->reserve_generations(count));
 }

@@ -2,10 +2,11 @@
 // <state-dir>/state.db, WAL with synchronous=FULL: what a function here has returned success for is
 // still there after a power loss.
 //
-// Schema (user_version 3, application_id "mglb"):
+// Schema (user_version 4, application_id "mglb"):
 //   document(id = 1, text, source, file_hash, revision, applied_at_ms)   at most one row
 //   health(pool, backend, healthy, since_ms, reason)                     one row a backend
 //   drain(pool, backend, began_ms, passed)                               drains.h
+//   member(pool, name, address, weight, max_connections)                 members.h
 //   revision, unconfirmed                                                revisions.h
 //   event                                                                events.h
 //   counter(name, value)                                                 generation, revision, event
@@ -31,6 +32,7 @@
 #include <vector>
 
 #include "controlplane/store/events.h"
+#include "controlplane/store/members.h"
 #include "controlplane/store/revisions.h"
 #include "lib/base/error.h"
 
@@ -113,6 +115,10 @@ class Store {
   using Keys = std::span<const std::pair<std::string, std::string>>;
   Result<void> save_health_changes(std::span<const StoredHealth> upserts, Keys removals);
   Result<void> save_drain_changes(std::span<const StoredDrain> upserts, Keys removals);
+
+  // As load_members() and write_members() in members.h.
+  Result<std::vector<StoredMember>> members();
+  Result<void> save_members(const std::string& pool, std::span<const StoredMember> members);
 
   // Takes the next `count` generations for this process and returns the first. None is ever given
   // twice, so reserving many at a time saves disk waits and wastes only numbers. REQUIRES: count > 0.
