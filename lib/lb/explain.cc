@@ -14,7 +14,6 @@ namespace maglb {
 namespace {
 
 constexpr uint16_t kHeadroom = 256;  // as drivers leave
-constexpr size_t kFlowEntries = 16;
 constexpr size_t kMostPieces = 16;
 
 // Buffers for the pieces of a packet that is too big, and for errors.

@@ -125,7 +125,7 @@ def test_config_apply_sends_the_document_as_it_is(tool, daemon, folder, from_std
     done = tool("config", "apply", "-" if from_stdin else path, stdin=fake_daemon.DOCUMENT if from_stdin else "")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"{'<stdin>' if from_stdin else path}: applied, generation 18 runs\n"
-    assert daemon.requests == [("PUT", "/v1/config?reason=", fake_daemon.DOCUMENT.encode(), "application/yaml")]
+    assert daemon.requests == [("PUT", "/v1/config", fake_daemon.DOCUMENT.encode(), "application/yaml")]
 
 
 def test_config_apply_sends_a_large_document_without_waiting(tool, daemon, folder):

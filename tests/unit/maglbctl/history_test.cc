@@ -25,7 +25,7 @@ TEST(RenderRevisions, SaysWhoWhenAndWhy) {
   EXPECT_EQ(shown(render_revisions(revisions(), kNoColour)),
             "REVISION               WHEN                  WHO              SOURCE   WHY\n"
             "       3  unconfirmed  2026-09-21T14:13:20Z  root (maglbctl)  runtime  more\n"
-            "       2  runs         2026-09-21T13:56:40Z  alice            runtime  \n"
+            "       2  runs         2026-09-21T13:56:40Z  alice            runtime  -\n"
             "       1               -                     file             file     the file changed\n");
 }
 

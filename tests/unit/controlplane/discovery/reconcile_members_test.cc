@@ -12,7 +12,8 @@
 namespace maglb::test {
 namespace {
 
-const char* const kDocument = R"(pools:
+const char* const kDocument = R"(version: 1
+pools:
   web:
     table_size: 101
     health: {type: none}
@@ -21,8 +22,8 @@ const char* const kDocument = R"(pools:
     health: {type: none}
     backends: [{name: p, address: 10.0.9.1}]
 services:
-  www: {address: 192.0.2.1, protocol: tcp, port: 80, pool: web}
-  two: {address: 192.0.2.2, protocol: tcp, port: 80, pool: plain}
+  - {name: www, address: 192.0.2.1, protocol: tcp, port: 80, pool: web}
+  - {name: two, address: 192.0.2.2, protocol: tcp, port: 80, pool: plain}
 )";
 
 class ReconcileMembers : public testing::Test {
@@ -103,7 +104,7 @@ TEST_F(ReconcileMembers, OfAPoolWithoutASourceAreForgotten) {
   reconciler_->set_members({{"plain", {member("x", "10.0.0.7")}}});
   EXPECT_EQ(running("plain"), "p=100");
   std::string text = kDocument;
-  text.replace(text.find("    source: {type: file, path: /etc/web.json}\n"), 46, "");
+  text.replace(text.find("    source: {type: file, path: /etc/web.json}\n"), 46, "    backends: []\n");
   ASSERT_TRUE(reconciler_->put_document(text));
   EXPECT_EQ(running(), "");
   EXPECT_EQ(documents_, 2u);

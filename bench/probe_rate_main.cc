@@ -1,6 +1,6 @@
 // The real prober at thousands of probes a second, against a server in another process on another core.
 //
-//     probe_bench [tcp|http] [TARGETS] [SECONDS]      default: tcp 10000 10
+//     probe_rate [tcp|http] [TARGETS] [SECONDS]      default: tcp 10000 10
 //
 // Every target is an address of 127.0.0.0/8 and one of eight ports, at an interval of 1 s. The prober's
 // thread is bound to the first CPU that it may use, the server to the last. On the loopback the prober's
@@ -197,7 +197,7 @@ int main(int argc, char** argv) {
   const int targets = argc > 2 ? std::atoi(argv[2]) : 10000;
   const int seconds = argc > 3 ? std::atoi(argv[3]) : 10;
   if (targets < 1 || targets > 500000 || seconds < 1) {
-    fmt::print(stderr, "probe_bench [tcp|http] [TARGETS] [SECONDS]\n");
+    fmt::print(stderr, "probe_rate [tcp|http] [TARGETS] [SECONDS]\n");
     return 2;
   }
   return maglb::run(http ? maglb::ProbeType::kHttp : maglb::ProbeType::kTcp, static_cast<size_t>(targets),
