@@ -218,7 +218,7 @@ def test_a_backend_that_returns_gets_its_share_slowly(lab, shared_daemons, serve
             time.sleep(1)
         seen = [one for one in frames.read() if one.flags == SYN]
         assert frames.dropped() == 0
-    began, finished = (event["at"] for event in api.events(after, "ramp"))
+    began, finished = (event["time"] for event in api.events(after, "ramp"))
     assert finished - began >= ramp * 0.85
 
     def share(begin, end):

@@ -125,7 +125,7 @@ def told_after(api, after):
     health = next((one for one in events if one["kind"] == "health" and one["backend"] == "s2"), None)
     for one in events:
         if health and one["kind"] == "publish" and one["number"] > health["number"]:
-            return max(one["at"] - health["at"], 1e-9)
+            return max(one["time"] - health["time"], 1e-9)
     return None
 
 
@@ -142,7 +142,7 @@ def flap(lab, api):
 def test_a_start_and_a_flap_of_many_services(lab, table_size):
     text = document(lab, SERVICES, BACKENDS, {"type": "none"}, table_size)
     with running(lab, text) as (daemons, api, began):
-        first = api.events(0, "publish")[0]["at"] - began
+        first = api.events(0, "publish")[0]["time"] - began
         assert api.get("/v1/status")["services"] == SERVICES + 1
         before = metric(api, "maglb_table_builds_total")
         times = sorted(one for _ in range(FLAPS) for one in flap(lab, api))
