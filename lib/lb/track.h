@@ -92,7 +92,11 @@ inline bool track(Batch& batch, size_t i, WorkerContext& worker, Time now) {
     }
   }
   notes.backend = track_by_rules(batch, i, worker, now, found);
-  return notes.backend != nullptr;
+  // Said in so many words, or the compiler keeps more in registers than there are.
+  if (notes.backend == nullptr) [[unlikely]] {
+    return false;
+  }
+  return true;
 }
 
 }  // namespace maglb

@@ -30,9 +30,13 @@ Rendered render_applied(std::string_view what, const Json& applied) {
   const Json& changed = member(applied, "changed");
   const bool nothing_new = changed.is_boolean() && !changed.get<bool>();
   const Json& warning = member(applied, "warning");
-  return fmt::format("{}: {}, generation {} {}\n", escaped(what), nothing_new ? "nothing changed" : "applied",
-                     generation,
-                     warning.is_string() ? "does not run yet: " + text(applied, "warning") : "runs");
+  std::string out =
+      fmt::format("{}: {}, generation {} {}\n", escaped(what), nothing_new ? "nothing changed" : "applied",
+                  generation, warning.is_string() ? "does not run yet: " + text(applied, "warning") : "runs");
+  if (member(applied, "confirm_by").is_number()) {
+    out += "It goes back by itself unless you keep it: maglbctl config confirm\n";
+  }
+  return out;
 }
 
 }  // namespace maglb::ctl
