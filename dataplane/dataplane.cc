@@ -429,8 +429,7 @@ Result<void> Dataplane::Impl::start(const std::string& socket_path) try {
   return tl::unexpected(no_table_memory());
 }
 
-// A pool that keeps the flows of removed backends is asked whether any are left; the tables are read
-// once for all of its places.
+// A pool that keeps the flows of removed backends is asked whether any are left.
 void Dataplane::Impl::collect(Time now) {
   if (now - last_collect_ < kCollectEvery) {
     return;
@@ -443,22 +442,15 @@ void Dataplane::Impl::collect(Time now) {
       passes.push_back(worker->nat_passes());
     }
   }
-  std::optional<std::set<std::pair<uint16_t, uint16_t>>> seen;
   registry_->collect(sweep_rounds_.update(passes), [&](BackendId id) {
     const Snapshot* snapshot = publisher_->current();
     const PoolView* pool = snapshot == nullptr ? nullptr : snapshot->pool(id.pool);
     if (pool == nullptr || !pool->keep_on_failure) {
       return false;
     }
-    if (!seen) {
-      seen.emplace();
-      for (const FlowTable* table : tables_) {
-        table->for_each(Tick::at(clock_->now()), [&](const FlowEntry& entry) {
-          seen->emplace(entry.backend.pool, entry.backend.place);
-        });
-      }
-    }
-    return seen->contains({id.pool, id.place});
+    // Exact, and of nat sessions too (lib/flow/backend_flows.h).
+    return id.place < pool->backends.size() &&
+           flows_of(backend_flows_, pool->backends[id.place].counter) != 0;
   });
 }
 

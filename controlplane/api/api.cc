@@ -194,12 +194,20 @@ void Api::handle(const ApiRequest& request, Respond respond) {
     if (auto refused = tag.empty() ? std::nullopt : refuse_condition(request, tag)) {
       return call.respond(std::move(*refused));
     }
-    call.respond = [this, tagged, names = call.names, then = std::move(call.respond)](ApiResponse answer) {
+    // Of what the call itself has made: until the answer goes others may have changed it again.
+    const auto made = std::make_shared<std::optional<std::string>>();
+    const std::vector<std::string> names = call.names;
+    call.respond = [this, tagged, names, made, then = std::move(call.respond)](ApiResponse answer) {
       if (answer.status / 100 == 2 && answer.etag.empty()) {
-        answer.etag = tag_of(tagged, names);
+        answer.etag = made->has_value() ? **made : tag_of(tagged, names);
       }
       then(std::move(answer));
     };
+    found.route->serve(call);
+    if (method != "GET") {
+      *made = tag_of(tagged, names);
+    }
+    return;
   }
   found.route->serve(call);
 }

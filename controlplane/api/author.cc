@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <pwd.h>
 
+#include <algorithm>
 #include <array>
+#include <cctype>
 #include <fstream>
 
 #include "controlplane/api/query.h"
@@ -32,7 +34,8 @@ std::string program_name(int32_t pid) {
 }  // namespace
 
 Who who_is(const Peer& peer) {
-  if (peer.pid <= 0) {
+  // The kernel gives no pid of a peer in another PID namespace, but its uid.
+  if (peer.uid == UINT32_MAX) {
     return {0, 0, 0, peer.name.empty() ? "a certificate without a name" : peer.name, "TLS"};
   }
   return {peer.uid, peer.gid, peer.pid, user_name(peer.uid), program_name(peer.pid)};
@@ -41,6 +44,10 @@ Who who_is(const Peer& peer) {
 Result<Author> author_of(const Peer& peer, const std::string& reason) {
   if (reason.size() > kMaxReason) {
     return fail(ErrorKind::kInvalid, fmt::format("reason: at most {} bytes", kMaxReason));
+  }
+  if (std::any_of(reason.begin(), reason.end(),
+                  [](char c) { return std::iscntrl(static_cast<unsigned char>(c)); })) {
+    return fail(ErrorKind::kInvalid, "reason: one line of text, without control characters");
   }
   return Author{who_is(peer), reason};
 }

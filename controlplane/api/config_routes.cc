@@ -17,7 +17,7 @@ constexpr uint64_t kMaxPage = 1000;
 constexpr size_t kMaxRollbackBody = size_t{16} << 10;
 
 Json who_object(const Who& who) {
-  const bool process = who.pid != 0;
+  const bool process = who.pid != 0 || who.uid != 0;
   return {{"user", who.user},
           {"program", who.program},
           {"uid", process ? Json(who.uid) : Json(nullptr)},
@@ -219,7 +219,7 @@ void add_config_routes(Api& api, Reconciler& reconciler, Publisher& publisher, D
   at_once("GET", "/v1/config/revisions", &ConfigRoutes::list);
   at_once("GET", "/v1/config/revisions/*", &ConfigRoutes::show);
   at_once("GET", "/v1/config/diff", &ConfigRoutes::compare);
-  at_once("POST", "/v1/config/diff", &ConfigRoutes::try_out, {Tagged::kNo, true});
+  at_once("POST", "/v1/config/diff", &ConfigRoutes::try_out, {Tagged::kNo, false});
   later("/v1/config/rollback", &ConfigRoutes::roll_back);
   later("/v1/config/confirm", &ConfigRoutes::confirm);
 }

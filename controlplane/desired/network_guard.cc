@@ -31,7 +31,8 @@ NetworkGuard::Turn NetworkGuard::look(const ProbeCounters& counters, const Every
     release();
     return Turn::kGivenUp;
   }
-  if (judged_ || counters.with_outcome < 2) {
+  // At a start those that refuse answer before those that serve.
+  if (judged_ || counters.with_outcome < 2 || 2 * counters.with_outcome < counters.targets) {
     return Turn::kNone;
   }
   judged_ = true;

@@ -37,6 +37,12 @@ PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Liv
   if (fallback == nullptr) {
     return plan;
   }
+  // Each pool's bound is for its own.
+  for (BackendConfig& backend : plan.pool.backends) {
+    backend.max_connections =
+        backend.max_connections != 0 ? backend.max_connections : plan.pool.max_connections;
+  }
+  plan.pool.max_connections = 0;
   const PoolPlan other = own_part(*fallback, lives);
   const PoolCount serving = other.panic ? PoolCount{other.count.wanted, other.count.wanted} : other.count;
   plan.on_fallback = fallback_serves(plan.count, plan.panic, serving);

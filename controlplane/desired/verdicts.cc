@@ -25,7 +25,9 @@ std::vector<std::string> Verdicts::judge_pool(const PoolConfig& pool, const Opin
         before != nullptr && found != before->end() && found->second.address == backend.address;
     verdict.healthy = known == ProbeOpinion::kUnchecked || known == ProbeOpinion::kHealthy;
     if (known == ProbeOpinion::kUnknown) {
-      unknown.push_back(&verdict);
+      if (!was_here) {
+        unknown.push_back(&verdict);
+      }
       verdict.healthy = before == nullptr || (was_here && found->second.healthy);
     }
     if (known == ProbeOpinion::kHealthy && was_here && !found->second.healthy) {

@@ -8,7 +8,7 @@
 //      leaves with its first failed probe.
 //   4. Unknown in a pool that is known: unhealthy until its first successful probe: a backend that was
 //      just added gets no traffic before it can serve.
-//   5. But where by these rules no backend of a pool is healthy, its unknown ones are.
+//   5. But where by these rules no backend of a pool is healthy, those that were never judged are.
 #pragma once
 
 #include <functional>

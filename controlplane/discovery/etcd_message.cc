@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -79,14 +80,19 @@ int64_t revision_of(const json& value) {
   return number && *number <= INT64_MAX ? static_cast<int64_t>(*number) : 0;
 }
 
+constexpr size_t kMostErrorText = 500;
+
 // Etcd's own error, on HTTP statuses of all kinds.
 std::optional<Error> error_in(const json& document) {
   const json& error = field(document, "error");
   if (error.is_null()) {
     return std::nullopt;
   }
-  std::string text = text_of(error.is_object() ? field(error, "message") : error);
-  return Error{ErrorKind::kUnavailable, "etcd says: " + (text.empty() ? error.dump() : text)};
+  std::string text = text_of(error.is_object() ? field(error, "message") : error).substr(0, kMostErrorText);
+  // It goes to logs and terminals.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+  return Error{ErrorKind::kUnavailable, "etcd says: " + (text.empty() ? "an error without a text" : text)};
 }
 
 std::optional<std::pair<std::string, std::string>> pair_of(const json& object) {

@@ -150,6 +150,15 @@ void EtcdSource::read_lines() {
     begin = end + 1;
   }
   received_ = received.substr(begin);
+  // Once for all that came together: a rolling deployment is many lines.
+  if (!std::exchange(changed_, false)) {
+    return;
+  }
+  if (too_much()) {
+    call_.reset();
+    return failed(too_many());
+  }
+  tell();
 }
 
 // False when the watch is over.
@@ -169,14 +178,7 @@ bool EtcdSource::take_line(std::string_view line) {
       pairs_[change.key] = std::move(change.value);
     }
   }
-  if (too_much()) {
-    call_.reset();
-    failed(too_many());
-    return false;
-  }
-  if (!watched->changes.empty()) {
-    tell();
-  }
+  changed_ = changed_ || !watched->changes.empty();
   return true;
 }
 

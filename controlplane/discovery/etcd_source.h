@@ -69,7 +69,8 @@ class EtcdSource final : public MemberSource, public std::enable_shared_from_thi
   size_t failures_ = 0;  // since the last good range
   EtcdEndpoint at_;
   std::string received_;  // of a range; of a watch, what is not read yet
-  bool reading_ = false;  // read_lines() is on its way
+  bool reading_ = false;
+  bool changed_ = false;  // by the lines that were read last  // read_lines() is on its way
   etcd::Pairs pairs_;
   int64_t revision_ = 0;
   bool stopped_ = true;

@@ -19,6 +19,9 @@ std::string member_name(const IpAddress& address) {
 Result<Members> MemberList::take() {
   Members members = std::move(members_);
   members_.clear();
+  if (members.size() > kMostTold) {
+    return fail(ErrorKind::kInvalid, fmt::format("more than {} members are told", kMostTold));
+  }
   std::sort(members.begin(), members.end(), [](const BackendConfig& a, const BackendConfig& b) {
     return std::tie(a.address, b.weight, a.name) < std::tie(b.address, a.weight, b.name);
   });

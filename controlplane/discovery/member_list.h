@@ -15,7 +15,13 @@ std::string member_name(const IpAddress& address);
 
 class MemberList {
  public:
-  void add(BackendConfig member) { members_.push_back(std::move(member)); }
+  // The same address may be told often; beyond kMostTold the list is refused by take().
+  static constexpr size_t kMostTold = size_t{4} * kMaxPoolBackends;
+  void add(BackendConfig member) {
+    if (members_.size() <= kMostTold) {
+      members_.push_back(std::move(member));
+    }
+  }
   void add(const IpAddress& address, uint32_t weight) { add({member_name(address), address, weight}); }
   bool empty() const { return members_.empty(); }
 

@@ -188,6 +188,10 @@ void ExecAttempt::spawn(int input, int output, ErrorCode& error) {
   child_ = std::make_shared<Child>(io_, pid, children_);
   if (!child_->descriptor().is_open()) {
     error = system_error(EMFILE);
+    child_->kill_group();
+    siginfo_t how{};
+    waitid(P_PID, static_cast<id_t>(pid), &how, WEXITED | WNOWAIT);  // at once: it was killed
+    child_->reap(how);
     child_ = nullptr;
   }
 }

@@ -71,8 +71,11 @@ struct Burst {
 
 void change(Rig& rig, uint64_t seed) {
   std::mt19937_64 random(seed);
+  const bool nobody = random() % 8 == 0;
   for (uint16_t i = 0; i < Rig::kBackends; ++i) {
-    rig.states[i] = random() % 2 == 0 ? PlaceState::kUp : static_cast<PlaceState>(random() % 6);
+    rig.states[i] = nobody              ? PlaceState::kDown
+                    : random() % 2 == 0 ? PlaceState::kUp
+                                        : static_cast<PlaceState>(random() % 6);
     rig.addresses[i] = i % 2 == 0 ? testing::address(10, 0, 1, static_cast<uint8_t>(11 + i))
                                   : IpAddress::parse("2001:db8:1::" + std::to_string(11 + i)).value();
   }
