@@ -59,7 +59,7 @@ class SessionOn : public Session, public BodyWriter, public std::enable_shared_f
   void answer();
   void respond(ApiResponse response);
   void write_answer(bool is_head);
-  void refuse(unsigned status, const char* message, const char* kind = "invalid");
+  void refuse(unsigned status, const char* message);
   void fail_read(const error_code& error);
   void expire_after(std::chrono::seconds timeout);
   void begin_stream(std::function<void(std::shared_ptr<BodyWriter>)> stream);
@@ -119,7 +119,8 @@ template <typename Stream>
 void SessionOn<Stream>::read_head() {
   parser_.emplace();
   parser_->header_limit(kMaxHead);
-  parser_->body_limit(kMaxBody);
+  // Little is read of who may not ask: enough to answer, and nothing to fill the memory with.
+  parser_->body_limit(peer_.access == Access::kNone ? kMaxHead : kMaxBody);
   quiet_since_ = Clock::now();
   expire_after(kHeadTimeout);
   http::async_read_header(stream_, buffer_, *parser_,
@@ -136,11 +137,6 @@ void SessionOn<Stream>::read_head() {
 
 template <typename Stream>
 void SessionOn<Stream>::read_body() {
-  // Nothing is kept of who may not ask.
-  const bool has_body = parser_->chunked() || parser_->content_length().value_or(0) > 0;
-  if (has_body && peer_.access == Access::kNone) {
-    return refuse(403, "this peer may not use the API", "forbidden");
-  }
   expire_after(kBodyTimeout);
   const auto read = [self = this->shared_from_this()] {
     http::async_read(self->stream_, self->buffer_, *self->parser_, [self](error_code error, size_t) {
@@ -184,10 +180,10 @@ void SessionOn<Stream>::fail_read(const error_code& error) {
 }
 
 template <typename Stream>
-void SessionOn<Stream>::refuse(unsigned status, const char* message, const char* kind) {
+void SessionOn<Stream>::refuse(unsigned status, const char* message) {
   parser_.emplace();
   parser_->get().keep_alive(false);
-  respond(error_response(status, kind, message));
+  respond(error_response(status, "invalid", message));
 }
 
 template <typename Stream>
