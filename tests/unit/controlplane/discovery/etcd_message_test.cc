@@ -51,6 +51,22 @@ TEST(EtcdMessage, TellsEtcdsOwnErrors) {
   EXPECT_TRUE(etcd::read_range(R"({"header":{"revision":"5"}})"));
 }
 
+TEST(EtcdMessage, AnErrorOfDeepNestingEndsNobody) {
+  const std::string deep = std::string(300'000, '[') + std::string(300'000, ']');
+  for (const std::string& body : {"{\"error\":" + deep + "}", "{\"error\":{\"message\":" + deep + "}}"}) {
+    const auto answer = etcd::read_range(body);
+    ASSERT_FALSE(answer);
+    EXPECT_EQ(answer.error().message, "etcd says: an error without a text");
+  }
+}
+
+TEST(EtcdMessage, AnErrorsTextIsOneLineOfBoundedLength) {
+  const auto answer = etcd::read_range("{\"error\":\"a\\n\\u001b[2J" + std::string(5000, 'x') + "\"}");
+  ASSERT_FALSE(answer);
+  EXPECT_EQ(answer.error().message.find_first_of("\n\x1b"), std::string::npos);
+  EXPECT_LT(answer.error().message.size(), 600u);
+}
+
 TEST(EtcdMessage, TakesTwoKindsOfValues) {
   const auto found = etcd::members_of(
       {{"/w/a", " 10.0.1.11:80\n"}, {"/w/b", R"({"address": "2001:db8::b", "weight": 0, "since": "today"})"}},
