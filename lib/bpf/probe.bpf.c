@@ -187,10 +187,14 @@ __attribute__((noinline)) __u64 sum_of_packet(struct __sk_buff* context, __u32 a
     return 0;
   }
   __builtin_memset(piece, 0, sizeof piece);
-  // Once more for the verifier, which has to see the bound where the length is used.
-  asm volatile("%0 &= %1" : "+r"(bytes) : "i"(PIECE - 1));
-  if (bytes > 0 && bpf_skb_load_bytes(context, at, piece, bytes) != 0) {
-    return 0;
+  if (bytes > 0) {
+    // Bounds for the verifier, which has to see both where the length is used; that of Linux 6.1 learns
+    // nothing from a comparison with 0.
+    __u32 but_one = bytes - 1;
+    asm volatile("%0 &= %1" : "+r"(but_one) : "i"(PIECE - 1));
+    if (bpf_skb_load_bytes(context, at, piece, but_one + 1) != 0) {
+      return 0;
+    }
   }
   return (__u32)bpf_csum_diff(0, 0, (__be32*)piece, PIECE, (__u32)sum);
 }
