@@ -2,12 +2,12 @@
 // `bytes_per_flow` is what a flow costs when 85 % of the places are taken. Needs AVX2 and AES.
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
 #include <string>
 #include <vector>
 
 #include "bench/huge_memory.h"
 #include "bench/measure.h"
+#include "bench/suite_main.h"
 #include "lib/flow/flow_table.h"
 
 namespace maglb::bench {
@@ -164,16 +164,6 @@ void add_all() {
 }  // namespace maglb::bench
 
 int main(int argc, char** argv) {
-  if (!maglb::cpu_has(maglb::Isa::kAvx2)) {
-    std::fprintf(stderr, "flow_bench: needs a CPU with AVX2 and AES\n");
-    return 1;
-  }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-    return 1;
-  }
-  maglb::bench::add_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return maglb::bench::run_suite(argc, argv, maglb::cpu_has(maglb::Isa::kAvx2), "a CPU with AVX2 and AES",
+                                 maglb::bench::add_all);
 }

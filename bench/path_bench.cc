@@ -4,11 +4,11 @@
 
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <string>
 
 #include "bench/balancer.h"
 #include "bench/measure.h"
+#include "bench/suite_main.h"
 #include "lib/lb/instructions.h"
 #include "lib/net/wire.h"
 
@@ -166,16 +166,6 @@ void add_all() {
 }  // namespace maglb::bench
 
 int main(int argc, char** argv) {
-  if (!maglb::cpu_has(maglb::Isa::kAvx2)) {
-    std::fprintf(stderr, "path_bench: needs a CPU with AVX2 and AES\n");
-    return 1;
-  }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-    return 1;
-  }
-  maglb::bench::add_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return maglb::bench::run_suite(argc, argv, maglb::cpu_has(maglb::Isa::kAvx2), "a CPU with AVX2 and AES",
+                                 maglb::bench::add_all);
 }

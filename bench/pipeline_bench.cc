@@ -7,6 +7,7 @@
 #include "bench/balancer.h"
 #include "bench/huge_memory.h"
 #include "bench/measure.h"
+#include "bench/suite_main.h"
 #include "bench/yardstick.h"
 #include "lib/net/wire.h"
 
@@ -173,16 +174,6 @@ void add_all() {
 }  // namespace maglb::bench
 
 int main(int argc, char** argv) {
-  if (!maglb::bench::Yardstick::runs_here()) {
-    std::fprintf(stderr, "pipeline_bench: the yardstick needs a CPU with AVX2 and AES\n");
-    return 1;
-  }
-  benchmark::Initialize(&argc, argv);
-  if (benchmark::ReportUnrecognizedArguments(argc, argv)) {
-    return 1;
-  }
-  maglb::bench::add_all();
-  benchmark::RunSpecifiedBenchmarks();
-  benchmark::Shutdown();
-  return 0;
+  return maglb::bench::run_suite(argc, argv, maglb::bench::Yardstick::runs_here(),
+                                 "a CPU with AVX2 and AES, for the yardstick", maglb::bench::add_all);
 }

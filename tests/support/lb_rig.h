@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <random>
 #include <vector>
 
 #include "lib/lb/pipeline.h"
@@ -69,6 +70,22 @@ class Rig {
   ForwardMode udp_mode = ForwardMode::kL2;
   uint32_t first_service_id = 1;
   std::array<int, kFlowStates> timeouts{10, 900, 5, 60};  // seconds, by FlowState
+
+  // Seven slots at random among the backends whose state is kUp; what becomes of flows on others, at random.
+  void shuffle_and_publish(std::mt19937_64& random) {
+    std::vector<uint16_t> up;
+    for (uint16_t place = 0; place < kBackends; ++place) {
+      if (states[place] == PlaceState::kUp) {
+        up.push_back(place);
+      }
+    }
+    slots.assign(7, kNoBackend);
+    for (uint16_t& slot : slots) {
+      slot = up.empty() ? kNoBackend : up[random() % up.size()];
+    }
+    keep_on_failure = random() % 2 == 0;
+    publish();
+  }
 
   void publish() {
     auto* const memory = std::pmr::get_default_resource();

@@ -79,18 +79,7 @@ void change(Rig& rig, uint64_t seed) {
     rig.addresses[i] = i % 2 == 0 ? testing::address(10, 0, 1, static_cast<uint8_t>(11 + i))
                                   : IpAddress::parse("2001:db8:1::" + std::to_string(11 + i)).value();
   }
-  std::vector<uint16_t> up;
-  for (uint16_t place = 0; place < Rig::kBackends; ++place) {
-    if (rig.states[place] == PlaceState::kUp) {
-      up.push_back(place);
-    }
-  }
-  rig.slots.assign(7, kNoBackend);
-  for (uint16_t& slot : rig.slots) {
-    slot = up.empty() ? kNoBackend : up[random() % up.size()];
-  }
-  rig.keep_on_failure = random() % 2 == 0;
-  rig.publish();
+  rig.shuffle_and_publish(random);
 }
 
 void expect_same_counters(const WorkerCounters& a, const WorkerCounters& b) {

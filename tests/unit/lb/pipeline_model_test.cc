@@ -98,18 +98,7 @@ void change(Rig& rig, std::mt19937_64& random) {
   for (PlaceState& state : rig.states) {
     state = random() % 2 == 0 ? PlaceState::kUp : static_cast<PlaceState>(random() % 6);
   }
-  std::vector<uint16_t> up;
-  for (uint16_t place = 0; place < Rig::kBackends; ++place) {
-    if (rig.states[place] == PlaceState::kUp) {
-      up.push_back(place);
-    }
-  }
-  rig.slots.assign(7, kNoBackend);
-  for (uint16_t& slot : rig.slots) {
-    slot = up.empty() ? kNoBackend : up[random() % up.size()];
-  }
-  rig.keep_on_failure = random() % 2 == 0;
-  rig.publish();
+  rig.shuffle_and_publish(random);
 }
 
 FlowKey key_of(const Flow& flow) {
