@@ -2,10 +2,12 @@
 
 #include <bpf/bpf.h>
 #include <fmt/format.h>
+#include <linux/membarrier.h>
 #include <net/if.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -192,6 +194,28 @@ Result<void> erase_prefixes(int map, const std::map<IpPrefix, Value>& wanted,
   return {};
 }
 
+// Returns when every run of a BPF program that has begun before has ended: the kernel waits for its RCU
+// readers, some 10 ms. Where cores run without a tick (nohz_full) it refuses; no run lasts as long as the
+// nap.
+void wait_for_readers() {
+  constexpr auto kNap = std::chrono::milliseconds(50);
+  if (::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0) != 0) {
+    std::this_thread::sleep_for(kNap);
+  }
+}
+
+template <typename Keys>
+bool has_all(const Keys& keys, const Keys& wanted) {
+  return std::includes(keys.begin(), keys.end(), wanted.begin(), wanted.end());
+}
+
+bool has_prefixes(const SteerTables& tables, const SteerTables& wanted) {
+  const auto is_in = [&tables](const auto& prefix) { return tables.prefixes.contains(prefix.first); };
+  const auto is_kept = [&tables](const auto& prefix) { return tables.addresses.contains(prefix.first); };
+  return std::all_of(wanted.prefixes.begin(), wanted.prefixes.end(), is_in) &&
+         std::all_of(wanted.addresses.begin(), wanted.addresses.end(), is_kept);
+}
+
 // We are the maps' only writer, so the walk is not disturbed; the bound holds even if we are not.
 template <typename Wire>
 Result<std::vector<Wire>> keys_of(int map, uint32_t most) {
@@ -362,7 +386,8 @@ Result<std::optional<MacAddress>> Steering::follow_mac() {
 }
 
 // A packet is steered if the services or the prefixes say so: while the prefixes change, the services are
-// those of before and of now together.
+// those of before and of now together. The program looks into one after the other, and into a map's prefixes
+// from the shortest on: a run that was too early for what has come must end before anything goes.
 Result<void> Steering::sync(const SteerWanted& wanted) {
   const auto target = compile(wanted);
   if (!target) {
@@ -376,13 +401,24 @@ Result<void> Steering::sync(const SteerWanted& wanted) {
 }
 
 Result<void> Steering::add(const SteerTables& wanted, const SteerTables& present) {
-  return add_keys(vlans_.get(), wanted.vlans, present.vlans)
-      .and_then([&] { return add_keys(services_.get(), wanted.services, present.services); })
-      .and_then([&] { return write_prefixes(prefixes_.get(), wanted.prefixes, present.prefixes); })
-      .and_then([&] { return write_prefixes(addresses_.get(), wanted.addresses, present.addresses); });
+  auto added = add_keys(vlans_.get(), wanted.vlans, present.vlans).and_then([&] {
+    return add_keys(services_.get(), wanted.services, present.services);
+  });
+  if (!added) {
+    return added;
+  }
+  if (!has_all(present.services, wanted.services) && wanted.prefixes != present.prefixes) {
+    wait_for_readers();
+  }
+  return write_prefixes(prefixes_.get(), wanted.prefixes, present.prefixes).and_then([&] {
+    return write_prefixes(addresses_.get(), wanted.addresses, present.addresses);
+  });
 }
 
 Result<void> Steering::remove(const SteerTables& wanted, const SteerTables& present) {
+  if (!has_prefixes(wanted, present)) {
+    wait_for_readers();
+  }
   return erase_prefixes(addresses_.get(), wanted.addresses, present.addresses)
       .and_then([&] { return erase_prefixes(prefixes_.get(), wanted.prefixes, present.prefixes); })
       .and_then([&] { return remove_keys(services_.get(), wanted.services, present.services); })

@@ -96,7 +96,7 @@ TEST_F(SteeringTest, NothingThatStaysIsWithoutAnEntryInBetween) {
       asked += bpf_prog_test_run_opts(program(), &options) == 0 ? 100 : 0;
     }
   });
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 4; ++round) {
     for (const SteerWanted& from : states) {
       for (const SteerWanted& to : states) {
         EXPECT_TRUE(steering.sync(from));
