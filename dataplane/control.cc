@@ -7,8 +7,6 @@
 #include <map>
 #include <utility>
 
-#include "lib/lb/track.h"
-
 namespace maglb {
 namespace {
 
@@ -16,10 +14,6 @@ void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
   reply.set_packets(traffic.packets);
   reply.set_bytes(traffic.bytes);
   reply.set_new_flows(traffic.new_flows);
-}
-
-Duration idle_of(const ServiceView& service, const FlowEntry& entry, Tick now) {
-  return std::max(timeout_of(service, entry.state) - entry.expires.left(now), Duration(0));
 }
 
 FlowKey key_of(const FlowQuery& query) {
@@ -36,7 +30,6 @@ FlowKey key_of(const FlowQuery& query) {
 
 Control::Control(const Parts& parts)
     : parts_(parts),
-      flow_hash_(parts.explain.flow_key),
       explainer_(parts.registry.limits().services, parts.registry.limits().pools,
                  parts.registry.limits().backends, parts.explain.flow_key),
       boot_id_(SipKey::random().k0),
@@ -183,48 +176,44 @@ void Control::fill_stats(ipc::Stats& reply) {
   }
 }
 
-void Control::fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const {
-  const FlowDigest digest = flow_hash_.digest(key, service.id);
-  const Tick tick = Tick::at(parts_.clock.now());
-  // A flow that changed queues has an entry in both tables: the younger one is where it is now.
-  std::optional<FlowEntry> youngest;
-  for (const auto& worker : parts_.workers) {
-    const auto entry = worker->flows().find(digest, tick);
-    if (entry && (!youngest || idle_of(service, *entry, tick) < idle_of(service, *youngest, tick))) {
-      youngest = entry;
-      reply.set_worker(worker->place().number);
-    }
-  }
-  if (!youngest) {
+void Control::fill_flow(const Explanation& known, ipc::FlowLookupReply& reply) const {
+  if (!known.flow && !known.session) {
     return;
   }
+  const FlowState state = known.session ? flow_state_of(known.session->known) : known.flow->entry.state;
+  const BackendId backend = known.session ? known.session->known.backend_id : known.flow->entry.backend;
+  const Duration idle = known.session ? known.session->idle : known.flow->idle;
   reply.set_flow_found(true);
-  reply.set_state(std::string(to_string(youngest->state)));
-  reply.set_idle_ms(static_cast<uint64_t>(idle_of(service, *youngest, tick) / std::chrono::milliseconds(1)));
-  if (const auto name = parts_.registry.name_of(youngest->backend)) {
+  reply.set_worker(known.session ? known.session->worker : known.flow->worker);
+  reply.set_state(std::string(to_string(state)));
+  reply.set_idle_ms(static_cast<uint64_t>(idle / std::chrono::milliseconds(1)));
+  if (const auto name = parts_.registry.name_of(backend)) {
     reply.set_flow_backend(name->backend);
   }
 }
 
 void Control::look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) {
-  const Snapshot* snapshot = parts_.publisher.current();
-  const FlowKey key = key_of(query);
-  const ServiceView* service = snapshot == nullptr ? nullptr : snapshot->services().find(key);
-  if (service == nullptr) {
+  const Snapshot* const snapshot = parts_.publisher.current();
+  if (snapshot == nullptr) {
+    return;
+  }
+  const Explanation known = look_up_flow(key_of(query), sources(*snapshot), parts_.clock.now());
+  if (known.service == nullptr) {
     return;
   }
   reply.set_service_found(true);
-  reply.set_service(parts_.registry.service_name(service->id).value_or(""));
+  reply.set_service(parts_.registry.service_name(known.service->id).value_or(""));
   for (const ServiceSpec& spec : services_) {
     if (spec.name == reply.service()) {
       reply.set_pool(spec.pool);
     }
   }
-  fill_flow(*service, key, reply);
-  const PoolView& pool = *snapshot->pool(service->pool);
-  reply.set_slot(pool.slot_of(key));
-  const uint16_t place = pool.slots[reply.slot()];
-  if (const auto name = parts_.registry.name_of({pool.number, place}); name && place != kNoBackend) {
+  fill_flow(known, reply);
+  reply.set_slot(known.slot);
+  if (known.table_size == 0 || known.table_place == kNoBackend) {
+    return;
+  }
+  if (const auto name = parts_.registry.name_of({known.pool->number, known.table_place})) {
     reply.set_table_backend(name->backend);
   }
 }

@@ -1,5 +1,6 @@
 // What the control plane and the operator ask of the dataplane (lib/ipc/maglb.proto). Every answer is
-// read from what the workers write anyway; none waits for a worker.
+// read from what the workers write anyway, and none waits for a worker, but for what is said of a nat
+// session: its worker is asked, and waited for a moment.
 //
 // Threads: the main core.
 #pragma once
@@ -31,7 +32,7 @@ struct ExplainSettings {
   std::vector<std::string> link_names;
   std::span<const FlowTable* const> tables;
   std::span<const BackendFlows* const> flows;
-  std::optional<NatPorts> nat_ports;  // of a worker that only explains
+  const NatPorts* nat_ports;  // the workers'; null: no nat_source
 };
 
 class Control final : public IpcHandler {
@@ -61,10 +62,10 @@ class Control final : public IpcHandler {
   Result<void> apply(const Change& change);
   uint64_t flows_of(uint32_t backend_counter) const;
   void fill_worker(const Worker& worker, ipc::WorkerStats& reply) const;
-  void fill_flow(const ServiceView& service, const FlowKey& key, ipc::FlowLookupReply& reply) const;
+  ExplainSources sources(const Snapshot& snapshot) const;
+  void fill_flow(const Explanation& known, ipc::FlowLookupReply& reply) const;
 
   Parts parts_;
-  FlowHash flow_hash_;  // the workers' own
   Explainer explainer_;
   uint64_t boot_id_;
   Time started_;

@@ -6,6 +6,9 @@
 namespace maglb {
 namespace {
 
+// For a worker that sleeps, or that the machine has no core for just now. The main core does nothing else.
+constexpr Duration kPatience = std::chrono::milliseconds(100);
+
 QuestionPacket question_of(const ExplainQuery& query) {
   QuestionPacket question;
   question.key.source = query.flow.source;
@@ -32,6 +35,7 @@ void fill(const ExplainReport::Flow& from, ipc::ExplainReply::Flow& to) {
   to.set_backend(from.backend);
   to.set_idle_ms(from.idle_ms);
   to.set_expires_in_ms(from.expires_in_ms);
+  to.set_nat_source(from.nat_source);
 }
 
 void fill(const ExplainReport& from, ipc::ExplainReply& to) {
@@ -70,6 +74,23 @@ void fill(const ExplainReport& from, ipc::ExplainReply& to) {
 
 }  // namespace
 
+ExplainSources Control::sources(const Snapshot& snapshot) const {
+  const ExplainSettings& settings = parts_.explain;
+  return {snapshot,
+          settings.tables,
+          settings.next_hop_table,
+          settings.links,
+          settings.flow_key,
+          settings.tunnel_source_v4,
+          settings.tunnel_source_v6,
+          settings.path,
+          settings.nat_ports,
+          settings.flows,
+          [this](uint32_t worker, const NatQuestion& question) {
+            return parts_.workers.at(worker)->nat_enquiry().ask(question, kPatience);
+          }};
+}
+
 void Control::explain(const ExplainQuery& query, ipc::ExplainReply& reply) {
   const Snapshot* const snapshot = parts_.publisher.current();
   reply.set_generation(parts_.registry.generation());
@@ -83,17 +104,7 @@ void Control::explain(const ExplainQuery& query, ipc::ExplainReply& reply) {
     reply.set_error(frame.error().message);
     return;
   }
-  const ExplainSources sources{*snapshot,
-                               settings.tables,
-                               settings.next_hop_table,
-                               settings.links,
-                               settings.flow_key,
-                               settings.tunnel_source_v4,
-                               settings.tunnel_source_v6,
-                               settings.path,
-                               settings.nat_ports ? &*settings.nat_ports : nullptr,
-                               settings.flows};
-  const Explanation explanation = explainer_.explain(*frame, 0, sources, parts_.clock.now());
+  const Explanation explanation = explainer_.explain(*frame, 0, sources(*snapshot), parts_.clock.now());
   const auto link_name = [&settings](uint8_t link) { return settings.link_names.at(link); };
   fill(report_of(explanation, {parts_.registry, services_, link_name}), reply);
 }

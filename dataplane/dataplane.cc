@@ -384,13 +384,7 @@ std::vector<std::string> Dataplane::Impl::link_names() const {
   return names;
 }
 
-// A few ports of each nat address are enough to show what a new connection gets.
 ExplainSettings Dataplane::Impl::explain_settings() const {
-  constexpr uint16_t kPorts = 16;
-  const NatSourceConfig& source = config_.nat_source;
-  const auto last =
-      static_cast<uint16_t>(std::min<uint32_t>(source.ports.last, source.ports.first + kPorts - 1u));
-  auto ports = NatPorts::of_sources(source.v4, source.v6, {source.ports.first, last}, 1);
   return {flow_key_,
           config_.tunnel_source_v4,
           config_.tunnel_source_v6,
@@ -400,7 +394,7 @@ ExplainSettings Dataplane::Impl::explain_settings() const {
           link_names(),
           tables_,
           backend_flows_,
-          ports ? *std::move(ports) : std::nullopt};
+          nat_ports()};
 }
 
 Result<void> Dataplane::Impl::start(const std::string& socket_path) try {

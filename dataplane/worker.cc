@@ -173,6 +173,9 @@ void Worker::run() {
       received += serve_inbox(*snapshot, begin);
       settle_fragments(*snapshot, shared_.clock.at(begin));
       sweep_due(*snapshot, begin);
+      if (nat_) {
+        nat_enquiry_.answer(*nat_, shared_.clock.at(begin));
+      }
     }
     shared_.grace.quiescent(place_.number);
     idle_rounds = received == 0 ? idle_rounds + 1 : 0;

@@ -8,10 +8,10 @@
 //
 // Memory: a worker, its flow table, counters and scratch lie in the memory of its NUMA socket, in cache
 // lines that nobody else writes (memory() tells which), but for its inbox, where others put what they hand
-// over. Of what it writes, other workers read the flow table, and the main core counts when it is asked for
-// them. What it reads often and the main core writes
-// lies apart from all else: the stop flag, the published pointer, next hops, the token of Grace, and how many
-// flows the other workers have of each backend.
+// over, and its enquiry, where the main core asks. Of what it writes, other workers read the flow table, and
+// the main core counts when it is asked for them. What it reads often and the main core writes lies apart
+// from all else: the stop flag, the published pointer, next hops, the token of Grace, and how many flows the
+// other workers have of each backend.
 #pragma once
 
 #include <array>
@@ -31,6 +31,7 @@
 #include "dataplane/sweep_schedule.h"
 #include "dataplane/tsc_clock.h"
 #include "lib/flow/fragment_table.h"
+#include "lib/flow/nat_enquiry.h"
 #include "lib/lb/batch.h"
 #include "lib/lb/schedule.h"
 #include "lib/lb/worker_context.h"
@@ -93,6 +94,8 @@ class alignas(64) Worker {
   const Place& place() const { return place_; }
   const FlowTable& flows() const { return flows_; }
   Inbox& inbox() { return inbox_; }
+  // Where the main core asks for its nat sessions; it has some only with nat_ports.
+  NatEnquiry& nat_enquiry() { return nat_enquiry_; }
   // How many flows of each backend it has, and knows of the others'.
   BackendFlows& backend_flows() { return scheduling_.flows; }
   const BackendFlows& backend_flows() const { return scheduling_.flows; }
@@ -161,6 +164,9 @@ class alignas(64) Worker {
 
   // Written by other workers, too.
   Inbox inbox_;
+
+  // Written by the main core, too, when it asks.
+  NatEnquiry nat_enquiry_;
 
   FragmentTable fragments_;  // its handles are mbufs
   alignas(64) WorkerContext context_;

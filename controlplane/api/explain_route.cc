@@ -24,7 +24,8 @@ Json flow_object(const ipc::ExplainReply& reply) {
           {"state", flow.state()},
           {"backend", text_or_null(flow.backend())},
           {"idle_seconds", static_cast<double>(flow.idle_ms()) / 1000},
-          {"expires_in_seconds", static_cast<double>(flow.expires_in_ms()) / 1000}};
+          {"expires_in_seconds", static_cast<double>(flow.expires_in_ms()) / 1000},
+          {"nat_source", text_or_null(flow.nat_source())}};
 }
 
 Json backend_object(const ipc::ExplainReply& reply) {

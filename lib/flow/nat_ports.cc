@@ -90,6 +90,14 @@ Result<std::optional<NatPorts>> NatPorts::of_sources(const std::optional<IpPrefi
   return std::optional<NatPorts>(*std::move(ports));
 }
 
+NatPorts NatPorts::with_ports(NatPortRange range) const {
+  NatPorts ports = *this;
+  ports.range_ = range;
+  ports.workers_ = 1;
+  ports.share_ = range.size();
+  return ports;
+}
+
 std::optional<uint8_t> NatPorts::index_of(const IpAddress& address) const {
   for (size_t place = place_of(address); places_[place] != kEmpty; place = (place + 1) % kPlaces) {
     if (addresses_[places_[place]] == address) {

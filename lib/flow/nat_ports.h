@@ -43,6 +43,9 @@ class NatPorts {
                                                     const std::optional<IpPrefix>& v6, NatPortRange range,
                                                     uint32_t workers);
 
+  // The same addresses with other ports, all of one worker. REQUIRES: a range that make() takes.
+  NatPorts with_ports(NatPortRange range) const;
+
   std::span<const IpAddress> addresses() const { return addresses_; }
   uint32_t workers() const { return workers_; }
   // Ports of one address that one worker owns.

@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "lib/base/coarse_clock.h"
+#include "lib/flow/flow_entry.h"
 #include "lib/net/address.h"
 #include "lib/net/backend_id.h"
 #include "lib/net/flow_key.h"
@@ -71,12 +72,28 @@ struct alignas(64) NatSession {
   void set(NatFlag flag) { flags = static_cast<uint8_t>(flags | flag); }
   // Whether packets belong to it, unless it has expired.
   bool is_live() const { return state != NatState::kFree && state != NatState::kQuarantine; }
+  // As the client sends.
+  FlowKey client_flow() const { return {client, service, client_port, service_port, protocol}; }
   // Whether it is the session of the client's flow `key` to that service.
   bool is_of(const FlowKey& key, uint32_t id) const {
     return client == key.source && service == key.destination && client_port == key.source_port &&
            service_port == key.destination_port && protocol == key.protocol && service_id == id;
   }
+  // Whether a packet with these ends comes from its backend.
+  bool is_reply(const FlowKey& key) const { return backend == key.source && backend_port == key.source_port; }
 };
 static_assert(sizeof(NatSession) == 128);
+
+// The state of flows whose timeout a live session goes by, once it has heard of both sides.
+inline FlowState flow_state_of(const NatSession& session) {
+  switch (session.state) {
+    case NatState::kOpening:
+      return FlowState::kOpening;
+    case NatState::kEstablished:
+      return session.is_tcp() ? FlowState::kEstablished : FlowState::kUdp;
+    default:
+      return FlowState::kClosing;
+  }
+}
 
 }  // namespace maglb

@@ -62,28 +62,71 @@ NatTable::NatTable(const NatPorts& ports, uint32_t worker, const SipKey& key, Du
   }
 }
 
-NatSession* NatTable::find(const FlowKey& key, uint32_t service_id, const FlowDigest& digest, Time now) {
+const NatSession* NatTable::in_chain(const FlowKey& key, uint32_t service_id,
+                                     const FlowDigest& digest) const {
   for (uint32_t slot = chains_[chain_of(digest)]; slot != kNoSlot; slot = sessions_[slot].chain_next) {
-    NatSession& session = sessions_[slot];
-    if (!session.is_of(key, service_id)) {
-      continue;
+    if (sessions_[slot].is_of(key, service_id)) {
+      return &sessions_[slot];
     }
-    if (session.expires.reached(Tick::at(now))) {
-      expire(session, now);
-      return nullptr;
-    }
-    return &session;
   }
   return nullptr;
 }
 
-NatSession* NatTable::find_reply(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now) {
+const NatSession* NatTable::at_port(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now) const {
   const uint32_t offset = uint32_t{port} - first_port_;  // wraps around, and is too big then
   if (offset >= share_ || nat_index >= ports_.addresses().size()) {
     return nullptr;
   }
-  NatSession& session = sessions_[(first_pool(protocol) + nat_index) * share_ + offset];
+  const NatSession& session = sessions_[(first_pool(protocol) + nat_index) * share_ + offset];
   return session.is_live() && !session.expires.reached(now) ? &session : nullptr;
+}
+
+NatSession* NatTable::find(const FlowKey& key, uint32_t service_id, const FlowDigest& digest, Time now) {
+  auto* const session = const_cast<NatSession*>(in_chain(key, service_id, digest));
+  if (session != nullptr && session->expires.reached(Tick::at(now))) {
+    expire(*session, now);
+    return nullptr;
+  }
+  return session;
+}
+
+NatSession* NatTable::find_reply(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now) {
+  return const_cast<NatSession*>(at_port(nat_index, port, protocol, now));
+}
+
+const NatSession* NatTable::look(const FlowKey& key, uint32_t service_id, const FlowDigest& digest,
+                                 Tick now) const {
+  const NatSession* const session = in_chain(key, service_id, digest);
+  return session != nullptr && !session->expires.reached(now) ? session : nullptr;
+}
+
+const NatSession* NatTable::look_reply(const FlowKey& reply, Tick now) const {
+  const auto index = ports_.index_of(reply.destination);
+  const NatSession* const session =
+      index ? at_port(*index, reply.destination_port.host(), reply.protocol, now) : nullptr;
+  return session != nullptr && session->is_reply(reply) ? session : nullptr;
+}
+
+void NatTable::adopt(const NatSession& session, const FlowDigest& digest) {
+  const auto index = ports_.index_of(session.nat);
+  const uint32_t offset = uint32_t{session.nat_port.host()} - first_port_;
+  check(index.has_value() && offset < share_ && session.is_live(), "a live session of this table's port");
+  const size_t number = first_pool(session.protocol) + *index;
+  Pool& pool = pools_[number];
+  uint16_t* const first_free = &free_[number * share_];
+  uint16_t* const port = std::find(first_free, first_free + pool.free, offset);
+  check(port != first_free + pool.free, "a free port");
+  *port = first_free[--pool.free];
+  const auto slot = static_cast<uint32_t>(number * share_ + offset);
+  sessions_[slot] = session;
+  sessions_[slot].nat_index = *index;
+  sessions_[slot].place = static_cast<uint32_t>(chain_of(digest));
+  link_chain(slot);
+  if (session.state == NatState::kOpening) {
+    link_opening(slot);
+  }
+  ++live_;
+  count(session.backend_id, 1);
 }
 
 void NatTable::prefetch_reply(uint8_t nat_index, uint16_t port, Protocol protocol) const {

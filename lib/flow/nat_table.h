@@ -93,6 +93,15 @@ class NatTable {
   NatSession* find_reply(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now);
   void prefetch_reply(uint8_t nat_index, uint16_t port, Protocol protocol) const;
 
+  // As find() and find_reply(), for who only asks: what has expired stays. Of a reply, its source is
+  // compared.
+  const NatSession* look(const FlowKey& key, uint32_t service_id, const FlowDigest& digest, Tick now) const;
+  const NatSession* look_reply(const FlowKey& reply, Tick now) const;
+
+  // A copy of a live session of another table, under the same address and port. REQUIRES: the port is this
+  // table's and free; `digest` is that of the session's flow.
+  void adopt(const NatSession& session, const FlowDigest& digest);
+
   // An opening session that expires after `timeout`. REQUIRES: find() has just found none; TCP: for a SYN,
   // as any other packet would make no sense to the backend. track_client() is to see the packet, too.
   Opened open(const NatFlow& flow, Duration timeout, Time now);
@@ -141,6 +150,8 @@ class NatTable {
   }
   uint32_t max_opening() const { return share_ < 2 ? 1 : share_ / 2; }
 
+  const NatSession* in_chain(const FlowKey& key, uint32_t service_id, const FlowDigest& digest) const;
+  const NatSession* at_port(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now) const;
   Pool* choose_pool(const NatFlow& flow);
   bool make_room(Pool& pool);
   uint32_t take_port(Pool& pool, const FlowDigest& digest);

@@ -64,13 +64,8 @@ class Trial {
   void know(const FlowDigest& digest, const FlowEntry& entry, Tick tick) {
     flows_.store(digest, entry, tick);
   }
-  void may_translate() {
-    if (sources_.nat_ports != nullptr) {
-      nat_.emplace(*sources_.nat_ports, 0, nat_port_key(sources_.flow_key), NatTable::kDefaultQuarantine,
-                   std::pmr::new_delete_resource());
-      worker_.nat = &*nat_;
-    }
-  }
+  // From this port and another one; with the session, if there is one, which has the port.
+  void may_translate(uint16_t port, const NatSession* session);
 
   PacketFate run(std::span<const uint8_t> frame, uint8_t in_port, Time now);
 
@@ -86,6 +81,7 @@ class Trial {
   std::array<FlowTable::Bucket, 8> buckets_{};
   FlowTable flows_;
   std::array<const FlowTable*, 1> tables_{&flows_};
+  std::optional<NatPorts> nat_ports_;  // two of each address
   std::optional<NatTable> nat_;
   Pieces pieces_;
   WorkerContext worker_;
@@ -123,6 +119,17 @@ class Change {
   std::array<uint64_t, kEvents> events_;
 };
 
+void Trial::may_translate(uint16_t port, const NatSession* session) {
+  const auto first = std::min<uint16_t>(port, 0xfffe);
+  nat_ports_ = sources_.nat_ports->with_ports({first, static_cast<uint16_t>(first + 1)});
+  nat_.emplace(*nat_ports_, 0, nat_port_key(sources_.flow_key), NatTable::kDefaultQuarantine,
+               std::pmr::new_delete_resource());
+  worker_.nat = &*nat_;
+  if (session != nullptr) {
+    nat_->adopt(*session, worker_.flow_hash.digest(session->client_flow(), session->service_id));
+  }
+}
+
 PacketFate Trial::run(std::span<const uint8_t> frame, uint8_t in_port, Time now) {
   buffer_.assign(kHeadroom + frame.size() + kHeadroom, 0);
   std::copy(frame.begin(), frame.end(), buffer_.begin() + kHeadroom);
@@ -147,10 +154,6 @@ PacketFate Trial::run(std::span<const uint8_t> frame, uint8_t in_port, Time now)
   return fate;
 }
 
-Duration idle_of(const ServiceView& service, const FlowEntry& entry, Tick now) {
-  return std::max(timeout_of(service, entry.state) - entry.expires.left(now), Duration(0));
-}
-
 std::optional<Explanation::Known> youngest_entry(const ExplainSources& sources, const ServiceView& service,
                                                  const FlowDigest& digest, Tick tick) {
   std::optional<Explanation::Known> youngest;
@@ -159,12 +162,66 @@ std::optional<Explanation::Known> youngest_entry(const ExplainSources& sources, 
     if (!entry) {
       continue;
     }
-    const Duration idle = idle_of(service, *entry, tick);
+    const Duration idle = idle_of(service, entry->state, entry->expires, tick);
     if (!youngest || idle < youngest->idle) {
       youngest = {static_cast<uint32_t>(i), *entry, idle, entry->expires.left(tick)};
     }
   }
   return youngest;
+}
+
+bool is_nat(const ServiceView& service) {
+  return (service.special & ServiceView::kTranslate) != 0;
+}
+
+// Whose the packet is as one of nat, and what that worker is to be asked; nothing: it is none.
+std::optional<std::pair<uint32_t, NatQuestion>> nat_question(const Explanation& out,
+                                                             const ExplainSources& sources) {
+  if (sources.nat_ports == nullptr) {
+    return std::nullopt;
+  }
+  const FlowKey& key = out.parsed.key;
+  if (const auto owner = sources.nat_ports->owner_of(key.destination, key.destination_port.host())) {
+    return std::pair(*owner, NatQuestion{key, true, 0, {}});
+  }
+  if (out.service == nullptr || !is_nat(*out.service)) {
+    return std::nullopt;
+  }
+  const FlowDigest digest = FlowHash(sources.flow_key).digest(key, out.service->id);
+  return std::pair(nat_worker_of(digest, sources.nat_ports->workers()),
+                   NatQuestion{key, false, out.service->id, digest});
+}
+
+// The service of a reply is its session's, if that is still the one that the session was opened for.
+void find_session(Explanation& out, const ExplainSources& sources, Tick tick) {
+  const auto asked = nat_question(out, sources);
+  if (!asked) {
+    return;
+  }
+  const auto& [worker, question] = *asked;
+  if (question.is_reply) {
+    out.service = nullptr;
+    out.pool = nullptr;
+    out.table_size = 0;
+    out.flow.reset();
+  }
+  const auto answer = sources.ask_nat(worker, question);
+  if (!answer) {
+    out.silent_worker = worker;
+  }
+  if (!answer || !*answer) {
+    return;
+  }
+  const NatSession& known = **answer;
+  const ServiceView* const service = sources.snapshot.services().find(known.client_flow());
+  if (service == nullptr || service->id != known.service_id) {
+    return;  // it ends with its next packet
+  }
+  out.service = service;
+  out.pool = sources.snapshot.pool_of(*service);
+  const bool is_closing = known.state == NatState::kClosing;
+  const Duration idle = idle_of(*service, flow_state_of(known), known.expires, tick);
+  out.session = {worker, question.is_reply, known, is_closing ? Duration(0) : idle, known.expires.left(tick)};
 }
 
 void find_service(Explanation& out, const ExplainSources& sources, Tick tick) {
@@ -176,10 +233,20 @@ void find_service(Explanation& out, const ExplainSources& sources, Tick tick) {
   out.table_size = static_cast<uint32_t>(out.pool->slots.size());
   out.slot = out.pool->slot_of(out.parsed.key);
   out.table_place = out.pool->slots[out.slot];
-  if (out.service->track_flows && (out.service->special & ServiceView::kTranslate) == 0) {
+  if (out.service->track_flows && !is_nat(*out.service)) {
     const FlowDigest digest = FlowHash(sources.flow_key).digest(out.parsed.key, out.service->id);
     out.flow = youngest_entry(sources, *out.service, digest, tick);
   }
+}
+
+void find_way_to_client(Explanation& out, const ExplainSources& sources) {
+  const NatSession& known = out.session->known;
+  if (known.client_mac == MacAddress{} || known.client_link >= sources.ports.size()) {
+    out.no_way = DropReason::kNoNextHop;
+    return;
+  }
+  const uint16_t mtu = sources.ports[known.client_link].mtu;
+  out.way = {known.client_link, known.client_mac, 0, mtu, mtu};
 }
 
 void find_way(Explanation& out, const Trial& trial) {
@@ -202,6 +269,16 @@ void find_way(Explanation& out, const Trial& trial) {
   out.way = way;
 }
 
+// The port that the trial is to have: the session's, the one that a reply came to, or any.
+uint16_t nat_port(const Explanation& out, const NatPorts& ports) {
+  if (out.session) {
+    return out.session->known.nat_port.host();
+  }
+  const FlowKey& key = out.parsed.key;
+  const bool is_to_nat = out.is_parsed && ports.owner_of(key.destination, key.destination_port.host());
+  return is_to_nat ? key.destination_port.host() : ports.first_port(0);
+}
+
 // The frame as the first of its flow.
 std::vector<uint8_t> opening_frame(std::span<const uint8_t> frame, const ParsedFrame& parsed) {
   std::vector<uint8_t> opening(frame.begin(), frame.end());
@@ -214,6 +291,14 @@ std::vector<uint8_t> opening_frame(std::span<const uint8_t> frame, const ParsedF
 
 }  // namespace
 
+Explanation look_up_flow(const FlowKey& key, const ExplainSources& sources, Time now) {
+  Explanation out;
+  out.parsed.key = key;
+  find_service(out, sources, Tick::at(now));
+  find_session(out, sources, Tick::at(now));
+  return out;
+}
+
 // What bounds and least-connections look at.
 void Explainer::know_flows(const PoolView& pool, const ExplainSources& sources) {
   for (const BackendView& backend : pool.backends) {
@@ -223,29 +308,29 @@ void Explainer::know_flows(const PoolView& pool, const ExplainSources& sources) 
 
 Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, const ExplainSources& sources,
                                Time now) {
-  const Tick tick = Tick::at(now);
-  Explanation out;
-  out.is_parsed = parse_frame(frame, out.parsed) == ParseStatus::kPacket;
-  if (out.is_parsed) {
-    find_service(out, sources, tick);
-  }
+  ParsedFrame parsed;
+  const bool is_parsed = parse_frame(frame, parsed) == ParseStatus::kPacket;
+  Explanation out = is_parsed ? look_up_flow(parsed.key, sources, now) : Explanation();
+  out.is_parsed = is_parsed;
+  out.parsed = parsed;
   if (out.pool != nullptr) {
     know_flows(*out.pool, sources);
   }
-  const bool is_nat = out.service != nullptr && (out.service->special & ServiceView::kTranslate) != 0;
   Trial trial(sources, counters_, scheduling_);
-  if (is_nat) {
-    trial.may_translate();
+  if (sources.nat_ports != nullptr) {
+    trial.may_translate(nat_port(out, *sources.nat_ports), out.session ? &out.session->known : nullptr);
   }
   if (out.flow) {
-    trial.know(FlowHash(sources.flow_key).digest(out.parsed.key, out.service->id), out.flow->entry, tick);
+    trial.know(FlowHash(sources.flow_key).digest(out.parsed.key, out.service->id), out.flow->entry,
+               Tick::at(now));
   }
   out.packet = trial.run(frame, in_port, now);
-  find_way(out, trial);
-  if (out.service != nullptr && out.parsed.kind == PacketKind::kFlow) {
+  const bool is_reply = out.session && out.session->is_reply;
+  is_reply ? find_way_to_client(out, sources) : find_way(out, trial);
+  if (out.service != nullptr && out.parsed.kind == PacketKind::kFlow && !is_reply) {
     Trial fresh(sources, counters_, scheduling_);
-    if (is_nat) {
-      fresh.may_translate();
+    if (sources.nat_ports != nullptr) {
+      fresh.may_translate(sources.nat_ports->first_port(0), nullptr);
     }
     out.new_flow = fresh.run(opening_frame(frame, out.parsed), in_port, now);
   }

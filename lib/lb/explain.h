@@ -1,6 +1,6 @@
-// What the packet path does with one packet, and why. The path itself runs, on a copy of the packet, with a
-// flow table of its own that holds what the workers' tables know of the flow; so what is said is what a
-// worker does, but for what only that worker has: its budgets, its nat sessions, its fragments.
+// What the packet path does with one packet, and why. The path itself runs, on a copy of the packet, with
+// tables of its own that hold what the workers' know of the flow: its entry, or its nat session. So what is
+// said is what a worker does, but for what only that worker has: its budgets, its fragments.
 //
 // Invariants:
 //   1. Nothing of the workers' changes, and no packet is sent.
@@ -9,21 +9,27 @@
 //   3. With the same snapshot and tables the answer is the same, but for schedulers that take turns or draw:
 //      there `new_flow` is one of the backends that it may be.
 //
-// Threads: one at a time, any but a worker's; the tables are read as the workers write them.
+// Threads: one at a time, any but a worker's; the flow tables are read as the workers write them, of nat
+// sessions each worker is asked (nat_enquiry.h).
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <vector>
 
 #include "lib/flow/flow_entry.h"
+#include "lib/flow/nat_enquiry.h"
 #include "lib/flow/nat_ports.h"
 #include "lib/lb/batch.h"
 #include "lib/lb/schedule.h"
 #include "lib/lb/worker_context.h"
 
 namespace maglb {
+
+// What a worker knows of a nat session; an error: it did not answer.
+using AskNat = std::function<Result<std::optional<NatSession>>(uint32_t worker, const NatQuestion&)>;
 
 // What the workers read. All of it is borrowed.
 struct ExplainSources {
@@ -35,8 +41,9 @@ struct ExplainSources {
   TunnelSource tunnel_source_v4;
   TunnelSource tunnel_source_v6;
   PathFunction path;
-  const NatPorts* nat_ports;                     // null: no nat_source
+  const NatPorts* nat_ports;                     // the workers'; null: no nat_source
   std::span<const BackendFlows* const> flows{};  // by worker: what they have; none: nothing is counted
+  AskNat ask_nat{};                              // set where nat_ports are
 };
 
 // Where one packet goes.
@@ -69,12 +76,26 @@ struct Explanation {
   };
   std::optional<Known> flow;
 
-  // By the pool's table alone. `table_place`: kNoBackend where nobody serves.
+  // The nat session that the packet belongs to. Of a packet from its backend, service and pool are those of
+  // the session, and there is no slot.
+  struct Session {
+    uint32_t worker = 0;
+    bool is_reply = false;
+    NatSession known;
+    Duration idle{};  // zero of one that closes: how long that takes depends on why
+    Duration expires_in{};
+  };
+  std::optional<Session> session;
+  // Whose nat session it would be, when that worker did not answer.
+  std::optional<uint32_t> silent_worker;
+
+  // By the pool's table alone. `table_place`: kNoBackend where nobody serves; `table_size`: 0 where no table
+  // is asked.
   uint32_t slot = 0;
   uint32_t table_size = 0;
   uint16_t table_place = 0;
 
-  // The way to packet.place; nothing when it has none, and why.
+  // The way to packet.place, or to the client of `session`; nothing when it has none, and why.
   struct Way {
     uint8_t link = 0;
     MacAddress next_hop;
@@ -89,6 +110,10 @@ struct Explanation {
   // no flow of a service.
   std::optional<PacketFate> new_flow;
 };
+
+// The part that nothing has to run for: what a packet with these ends matches, and what is known of its flow.
+// Of the packet's own fields only `parsed.key` is set.
+Explanation look_up_flow(const FlowKey& key, const ExplainSources& sources, Time now);
 
 class Explainer {
  public:

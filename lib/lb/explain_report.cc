@@ -129,8 +129,12 @@ class Writer {
   }
   FateReport fate(const PacketFate& fate) const;
   bool is_nat() const { return from_.service->forward == ForwardMode::kNat; }
+  bool is_reply() const { return from_.session && from_.session->is_reply; }
+  // As the client sends.
+  FlowKey client_flow() const { return is_reply() ? from_.session->known.client_flow() : from_.parsed.key; }
 
   void write_service();
+  void write_session();
   void write_flow();
   void write_table();
   void write_backend();
@@ -162,15 +166,42 @@ void Writer::write_service() {
                                  [this](const ServiceSpec& one) { return one.name == out_.service; });
   if (spec != names_.services.end()) {
     out_.pool = spec->pool;
-    out_.match = match_text(*spec, names_, from_.parsed.key);
+    out_.match = match_text(*spec, names_, client_flow());
   }
   out_.encapsulation = to_string(from_.service->forward);
-  step("service", out_.service + ": " + out_.match);
+  step("service", out_.service + ": " + out_.match +
+                      (is_reply() ? ", of the connection that this packet is a reply of" : ""));
+}
+
+void Writer::write_session() {
+  if (!from_.session) {
+    return step("flow", from_.silent_worker
+                            ? "worker " + number(*from_.silent_worker) +
+                                  " does not answer: what is said is true if it has no session of it"
+                            : std::string("no worker has a nat session of it"));
+  }
+  const NatSession& known = from_.session->known;
+  ExplainReport::Flow flow;
+  flow.worker = from_.session->worker;
+  flow.state = to_string(flow_state_of(known));
+  flow.expires_in_ms = milliseconds(from_.session->expires_in);
+  flow.idle_ms = milliseconds(from_.session->idle);
+  flow.nat_source = in_url(known.nat) + ":" + number(known.nat_port.host());
+  if (const auto name = names_.registry.name_of(known.backend_id)) {
+    flow.backend = name->backend;
+  }
+  const std::string since = known.state == NatState::kClosing
+                                ? "for another " + number(flow.expires_in_ms) + " ms"
+                                : "idle for " + number(flow.idle_ms) + " ms";
+  step("flow", "worker " + number(flow.worker) + " has its nat session: " + flow.state + ", " + since +
+                   ", on " + (flow.backend.empty() ? "a backend that is gone" : flow.backend) +
+                   ", which sees " + flow.nat_source);
+  out_.flow = std::move(flow);
 }
 
 void Writer::write_flow() {
   if (is_nat()) {
-    return step("flow", "of nat: its session, if there is one, is known to its worker alone");
+    return write_session();
   }
   if (!from_.service->track_flows) {
     return step("flow", "not tracked: the service is stateless");
@@ -194,6 +225,9 @@ void Writer::write_flow() {
 }
 
 void Writer::write_table() {
+  if (is_reply()) {
+    return;
+  }
   out_.slot = from_.slot;
   out_.table_size = from_.table_size;
   out_.table_backend = backend_name(from_.table_place);
@@ -211,8 +245,11 @@ void Writer::write_backend() {
   out_.backend_state = state_text(backend.state);
   std::string why = "by the table";
   if (out_.flow) {
-    const bool kept = from_.flow->entry.backend == BackendId{from_.pool->number, *from_.packet.place};
-    why = kept ? "as the flow's entry says" : "rescheduled: the entry's backend no longer takes it";
+    const BackendId known = from_.session ? from_.session->known.backend_id : from_.flow->entry.backend;
+    const std::string what = from_.session ? "session" : "entry";
+    why = known == BackendId{from_.pool->number, *from_.packet.place}
+              ? "as the flow's " + what + " says"
+              : "rescheduled: the " + what + "'s backend no longer takes it";
   } else if (out_.table_backend != out_.backend) {
     why = "chosen by the pool's scheduler";
   }
@@ -260,6 +297,10 @@ void Writer::write_way() {
       !from_.packet.is_answered) {
     read_outer();
     text += " from " + out_.outer_source + " to " + out_.outer_destination;
+  }
+  if (is_reply()) {
+    text += " back to the client " + in_url(from_.session->known.client) + ":" +
+            number(from_.session->known.client_port.host());
   }
   step("way", text + ", to " + out_.next_hop + " by " + out_.link);
   const uint32_t sent = out_.bytes + out_.overhead;

@@ -46,6 +46,7 @@ struct ExplainReport {
     std::string backend;  // empty: gone
     uint64_t idle_ms = 0;
     uint64_t expires_in_ms = 0;
+    std::string nat_source;  // of a nat session: whom the backend sees, "10.7.0.1:40001"
   };
   std::optional<Flow> flow;
   uint32_t slot = 0;

@@ -70,11 +70,10 @@ KnownSession session_of_reply(const Passage& p, const FlowKey& reply) {
   }
   NatSession* const session =
       nat.find_reply(*index, reply.destination_port.host(), reply.protocol, Tick::at(p.now));
-  if (session == nullptr || session->backend != reply.source || session->backend_port != reply.source_port) {
+  if (session == nullptr || !session->is_reply(reply)) {
     return {};
   }
-  const ServiceView* const service = p.snapshot.services().find(
-      {session->client, session->service, session->client_port, session->service_port, session->protocol});
+  const ServiceView* const service = p.snapshot.services().find(session->client_flow());
   if (service == nullptr || service->id != session->service_id) {
     nat.erase(*session, p.now);
     return {};

@@ -15,6 +15,8 @@
 // those itself and leaves every other to track.cc.
 #pragma once
 
+#include <algorithm>
+
 #include "lib/lb/batch.h"
 #include "lib/lb/decide.h"
 #include "lib/lb/schedule.h"
@@ -26,6 +28,11 @@ namespace maglb {
 // How long the service remembers an idle flow of that state.
 inline Duration timeout_of(const ServiceView& service, FlowState state) {
   return service.timeouts.of(static_cast<size_t>(state));
+}
+
+// How long nothing has come of a flow that is in that state and expires then.
+inline Duration idle_of(const ServiceView& service, FlowState state, Deadline expires, Tick now) {
+  return std::max(timeout_of(service, state) - expires.left(now), Duration(0));
 }
 
 // Whether an entry's backend still gets a packet of the flow; null: it is gone.

@@ -115,3 +115,38 @@ def test_a_download_over_a_narrow_link_completes(lab, shared_daemons, far, famil
 @FAMILIES
 def test_a_clamped_download_over_a_narrow_link_completes(lab, shared_daemons, far, family):
     check_narrow_download(lab, far, ADDRESSES[family], CLAMPED)
+
+
+EXCHANGE = """
+import socket, sys
+address, port = sys.argv[1], int(sys.argv[2])
+with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM) as s:
+    s.settimeout(1)
+    s.bind(("", port))
+    s.connect((address, 5300))
+    for attempt in range(5):
+        try:
+            s.send(b"x")
+            print(s.recv(2000).partition(b":")[0].decode())
+            break
+        except OSError:
+            pass
+"""
+
+
+@FAMILIES
+def test_explain_knows_the_session_that_its_worker_has(lab, shared_daemons, family):
+    source = "10.7.0.1:" if family == 4 else "[2001:db8:7::1]:"
+    for port in range(45000, 45008):
+        server = lab.run("c1", "/usr/bin/python3", "-c", EXCHANGE, ADDRESSES[family], str(port)).stdout.strip()
+        flow = ("udp", lab.address_of("c1", family), str(port), ADDRESSES[family], "5300")
+        said = shared_daemons.ctl_json("explain", *flow)
+        assert said["flow"]["backend"] == said["result"]["backend"] == server, said
+        assert said["flow"]["state"] == "udp" and said["flow"]["nat_source"].startswith(source), said
+        looked_up = shared_daemons.ctl_json("flow", "lookup", *flow)
+        assert looked_up["flow"]["found"] and looked_up["flow"]["backend"] == looked_up["backend"] == server
+        nat_port = said["flow"]["nat_source"].removeprefix(source)
+        backend = lab.address_of(server, family)
+        reply = shared_daemons.ctl_json("explain", "udp", backend, "53", NAT_SOURCE[f"ipv{family}"], nat_port)
+        assert reply["flow"]["backend"] == server and reply["result"]["verdict"] == "sent", reply
+        assert reply["new_flow"] is None and "back to the client" in str(reply["steps"]), reply

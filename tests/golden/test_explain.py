@@ -9,16 +9,20 @@ from scapy.layers.l2 import Ether
 from configs import ONE_BACKEND, backend, config, service
 from harness import as_inputs, capture, read_capture, run_program
 from packets import ether, sized_tcp, tcp
+from test_nat import V4, V6, Talk
 
 BACKENDS = {f"web{i}": f"10.0.1.{10 + i}" for i in range(1, 5)}
 POOL = config({"web": [backend(name, address) for name, address in BACKENDS.items()]}, [service()])
 
 
-def explained(tmp_path, text, frames, which):
+def explained(tmp_path, text, frames, which, dataplane=""):
     (tmp_path / "maglb.yaml").write_text(text)
     (tmp_path / "in.pcap").write_bytes(capture(as_inputs(frames)))
     arguments = ["--config", tmp_path / "maglb.yaml", "--in", tmp_path / "in.pcap", "--out", tmp_path / "out.pcap",
                  "--explain", which]
+    if dataplane:
+        (tmp_path / "dataplane.yaml").write_text(dataplane)
+        arguments += ["--dataplane", tmp_path / "dataplane.yaml"]
     done = run_program(*arguments, "--json")
     assert done.returncode == 0, done.stderr
     people = run_program(*arguments)
@@ -61,6 +65,23 @@ def test_steps_are_in_the_order_of_the_path(tmp_path):
     stages = [step["stage"] for step in said[0]["steps"]]
     assert stages == ["packet", "service", "flow", "table", "backend", "way", "size", "result", "new flow"]
     assert "ipip from 10.0.0.2 to 10.0.1.11" in people
+
+
+@pytest.mark.parametrize("family", [V4, V6], ids=lambda family: family.name)
+def test_a_connection_of_nat_is_known_by_its_session_from_both_sides(tmp_path, family):
+    talk = Talk(family)
+    talk.handshake()
+    talk.client_says(b"GET", flags="PA", seq=1001, ack=5001)
+    said, _, people = explained(tmp_path, talk.config, talk.inputs, "1-4", talk.dataplane)
+    opening, reply, *later = said
+    assert [one["result"]["verdict"] for one in said] == ["sent"] * 4
+    assert {one["service"] for one in said} == {"web"}
+    assert [step["stage"] for step in reply["steps"]] == ["packet", "service", "flow", "way", "size", "result"]
+    sees = f"on web1, which sees {family.nat if family is V4 else f'[{family.nat}]'}:{talk.nat_port}"
+    assert "no worker has a nat session of it" in str(opening["steps"])
+    assert "opening" in str(reply["steps"]) and "back to the client" in str(reply["steps"])
+    assert "established" in str(later[-1]["steps"]) and "as the flow's session says" in str(later[-1]["steps"])
+    assert people.count(sees) == 3
 
 
 @pytest.mark.parametrize("which", ["0", "x", "3-2", "-1", "1-", ""])

@@ -202,17 +202,20 @@ void Replay::explain(const Frame& frame, CaptureWriter& out) {
   const std::span<const uint8_t> bytes =
       std::span(frame.bytes).first(std::min(frame.bytes.size(), kLargestFrame));
   const BackendFlows* const flow_counts[] = {&scheduling_.flows};
-  const ExplainSources sources{*snapshot_,
-                               tables_,
-                               next_hop_table_,
-                               ports_,
-                               worker_.flow_key,
-                               worker_.tunnel_source,
-                               worker_.tunnel_source_v6,
-                               worker_.path,
-                               nat_ports_ ? &*nat_ports_ : nullptr,
-                               flow_counts};
-  const Explanation explanation = explainer_.explain(bytes, 0, sources, std::max(now_, frame.time));
+  const Time now = std::max(now_, frame.time);
+  const ExplainSources sources{
+      *snapshot_,
+      tables_,
+      next_hop_table_,
+      ports_,
+      worker_.flow_key,
+      worker_.tunnel_source,
+      worker_.tunnel_source_v6,
+      worker_.path,
+      nat_ports_ ? &*nat_ports_ : nullptr,
+      flow_counts,
+      [this, now](uint32_t, const NatQuestion& question) { return answer_of(*nat_, question, now); }};
+  const Explanation explanation = explainer_.explain(bytes, 0, sources, now);
   const auto link = [this](uint8_t index) { return link_names_.at(index); };
   explained_.push_back({frames_, report_of(explanation, {registry_, *services_, link})});
 }
