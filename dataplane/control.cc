@@ -125,6 +125,11 @@ void Control::fill_worker(const Worker& worker, ipc::WorkerStats& reply) const {
   reply.set_flows(worker.flows().size());
   reply.set_flows_opening(worker.flows().opening());
   reply.set_flow_capacity(worker.flows().capacity());
+  if (const NatTable* const nat = worker.nat()) {
+    reply.set_nat_tcp_sessions(nat->size(Protocol::kTcp));
+    reply.set_nat_udp_sessions(nat->size(Protocol::kUdp));
+    reply.set_nat_ports(nat->capacity() / 2);
+  }
   reply.set_busy_cycles(worker.busy_cycles());
   reply.set_total_cycles(worker.total_cycles());
 }

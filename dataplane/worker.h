@@ -93,6 +93,8 @@ class alignas(64) Worker {
 
   const Place& place() const { return place_; }
   const FlowTable& flows() const { return flows_; }
+  // Null: no nat_source.
+  const NatTable* nat() const { return nat_ ? &*nat_ : nullptr; }
   Inbox& inbox() { return inbox_; }
   // Where the main core asks for its nat sessions; it has some only with nat_ports.
   NatEnquiry& nat_enquiry() { return nat_enquiry_; }

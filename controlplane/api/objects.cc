@@ -221,6 +221,15 @@ Json counts_object(const Repeated& counts) {
   return object;
 }
 
+Json nat_object(const ipc::WorkerStats& worker) {
+  if (worker.nat_ports() == 0) {
+    return nullptr;
+  }
+  return {{"tcp_sessions", worker.nat_tcp_sessions()},
+          {"udp_sessions", worker.nat_udp_sessions()},
+          {"ports", worker.nat_ports()}};
+}
+
 Json worker_object(const ipc::WorkerStats& worker) {
   return {{"worker", worker.worker()},
           {"core", worker.core()},
@@ -234,6 +243,7 @@ Json worker_object(const ipc::WorkerStats& worker) {
           {"flows", worker.flows()},
           {"flows_opening", worker.flows_opening()},
           {"flow_capacity", worker.flow_capacity()},
+          {"nat", nat_object(worker)},
           {"busy", worker.total_cycles() == 0 ? 0.0
                                               : static_cast<double>(worker.busy_cycles()) /
                                                     static_cast<double>(worker.total_cycles())}};

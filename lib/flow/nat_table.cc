@@ -125,8 +125,7 @@ void NatTable::adopt(const NatSession& session, const FlowDigest& digest) {
   if (session.state == NatState::kOpening) {
     link_opening(slot);
   }
-  ++live_;
-  count(session.backend_id, 1);
+  count(session, 1);
 }
 
 void NatTable::prefetch_reply(uint8_t nat_index, uint16_t port, Protocol protocol) const {
@@ -149,8 +148,7 @@ NatTable::Opened NatTable::open(const NatFlow& flow, Duration timeout, Time now)
   fill(session, slot, flow);
   link_chain(slot);
   link_opening(slot);
-  ++live_;
-  count(session.backend_id, 1);
+  count(session, 1);
   renew(session, timeout, now);
   return {&session, replaced ? NatOpening::kReplaced : NatOpening::kOpened};
 }
@@ -254,8 +252,7 @@ void NatTable::unlink(NatSession& session) {
   if (session.state == NatState::kOpening) {
     unlink_opening(slot_of(session));
   }
-  --live_;
-  count(session.backend_id, -1);
+  count(session, -1);
 }
 
 void NatTable::establish(NatSession& session) {

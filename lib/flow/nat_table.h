@@ -28,9 +28,11 @@
 // higher (RFC 6191). It answers another one with an ACK, which the client resets; its next SYN goes from
 // another port.
 //
-// Threads: all of it is the owner's alone.
+// Threads: all of it is the owner's alone, but for how many sessions there are.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
@@ -128,7 +130,9 @@ class NatTable {
 
   const NatPorts& ports() const { return ports_; }
   size_t capacity() const { return sessions_.size(); }
-  size_t size() const { return live_; }  // live sessions, expired ones that nobody has seen yet included
+  // Live sessions, expired ones that nobody has seen yet included. Any thread.
+  size_t size(Protocol protocol) const { return live_[pool_row(protocol)].load(std::memory_order_relaxed); }
+  size_t size() const { return size(Protocol::kTcp) + size(Protocol::kUdp); }
   size_t opening() const { return opening_; }
 
  private:
@@ -145,9 +149,8 @@ class NatTable {
     return static_cast<uint32_t>(&session - sessions_.data());
   }
   Pool& pool_of(uint32_t slot) { return pools_[slot / share_]; }
-  size_t first_pool(Protocol protocol) const {
-    return protocol == Protocol::kTcp ? 0 : ports_.addresses().size();
-  }
+  static size_t pool_row(Protocol protocol) { return protocol == Protocol::kTcp ? 0 : 1; }
+  size_t first_pool(Protocol protocol) const { return pool_row(protocol) * ports_.addresses().size(); }
   uint32_t max_opening() const { return share_ < 2 ? 1 : share_ / 2; }
 
   const NatSession* in_chain(const FlowKey& key, uint32_t service_id, const FlowDigest& digest) const;
@@ -164,9 +167,12 @@ class NatTable {
   void unlink(NatSession& session);
   void free(NatSession& session);
   void expire(NatSession& session, Time now);
-  void count(BackendId backend, int change) {
+  // A live session more or less.
+  void count(const NatSession& session, int change) {
+    std::atomic<size_t>& live = live_[pool_row(session.protocol)];
+    live.store(live.load(std::memory_order_relaxed) + static_cast<size_t>(change), std::memory_order_relaxed);
     if (backend_flows_ != nullptr) {
-      backend_flows_->add(backend, change);
+      backend_flows_->add(session.backend_id, change);
     }
   }
 
@@ -176,7 +182,7 @@ class NatTable {
   SipKey key_;
   Duration quarantine_;
   uint64_t opened_ = 0;
-  size_t live_ = 0;
+  std::array<std::atomic<size_t>, 2> live_{};  // by pool_row()
   size_t opening_ = 0;
   BackendFlows* backend_flows_ = nullptr;
   size_t sweep_position_ = 0;

@@ -59,6 +59,7 @@ def test_says_what_operators_ask_for(text):
                  "maglb_publish_duration_seconds_bucket", "maglb_publish_duration_seconds_sum", "maglb_pool_panic",
                  "maglb_pool_fallback_serving", "maglb_probe_hold", "maglb_backend_flows", "maglb_backend_refused_total"):
         assert name in names, name
+    assert 'maglb_worker_nat_sessions{worker="0",protocol="tcp"} 2' in text and 'maglb_worker_nat_ports{worker="0"} 9' in text
     assert re.search(r'maglb_probe_attempts_total\{type="http",result="success"\} [1-9]', text)
     assert re.search(r'maglb_probe_duration_seconds_count\{pool="web",result="success"\} [1-9]', text)
     assert 'maglb_events_total{kind="members"} 0' in text and 'reason="too_big"' in text

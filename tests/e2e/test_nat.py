@@ -95,6 +95,10 @@ def test_udp_comes_back_and_a_flow_keeps_its_server(lab, shared_daemons, family)
     assert [servers for servers in answers if len(servers) != 3 or len(set(servers)) != 1] == []
     assert {servers[0] for servers in answers} == set(lab.servers)
     assert again <= 3
+    workers = [one["nat"] for one in shared_daemons.ctl_json("stats")["workers"]]
+    # Both families' addresses; of the sessions some are gone, others are of the tests before.
+    assert sum(one["udp_sessions"] for one in workers) >= 60
+    assert all(one["ports"] == 2 * 64512 // len(workers) for one in workers)
 
 
 def check_narrow_download(lab, far, address, port):
