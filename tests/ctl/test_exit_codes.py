@@ -78,6 +78,32 @@ def test_a_wrong_command_line_is_refused_before_anything_is_asked(tool, daemon, 
     assert not daemon.requests
 
 
+WRONG_WORDS = [
+    ("frob", "'frob' is no command: expected status, service, pool"),
+    ("bakend list", "'bakend' is no command: did you mean backend?"),
+    ("drain web/web1", "'drain' is no command: did you mean backend drain?"),
+    ("show web", "'show' is no command: did you mean service show, pool show, backend show or config show?"),
+    ("backend drian web/web1", "'drian' is no verb of backend: did you mean drain?"),
+    ("-o json backend frob", "'frob' is no verb of backend: expected list, show, add"),
+    ("backend", "backend needs a verb: expected list, show, add, remove, weight, drain, up or down"),
+    ("--socket", "--socket: 1 required"),
+    ("", "a command is missing: expected status, service, pool"),
+    ("\x1b[2J", "'\\x1b[2J' is no command: expected status"),
+]
+
+
+@pytest.mark.parametrize("command,said", WRONG_WORDS, ids=[row[0] for row in WRONG_WORDS])
+def test_a_wrong_word_is_named_with_the_nearest(tool, daemon, command, said):
+    assert fails(tool(*command.split()), 2).startswith(f"maglbctl: {said}")
+
+
+def test_the_kinds_of_events_are_those_of_the_api(tool):
+    with open(os.path.join(ROOT, "docs", "openapi.yaml"), encoding="utf-8") as file:
+        kinds = re.search(r"^    EventKind: \{enum: \[(.*?)\]", file.read(), re.MULTILINE | re.DOTALL).group(1)
+    offered = tool("__complete", "--", "event", "list", "--kind", "").stdout.split()
+    assert offered == re.split(r",\s*", kinds)
+
+
 def test_a_refused_document_names_its_places(tool, daemon, folder):
     path = os.path.join(folder, "broken.yaml")
     with open(path, "w", encoding="utf-8") as file:

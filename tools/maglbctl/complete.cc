@@ -7,6 +7,7 @@
 
 #include "lib/base/name.h"
 #include "tools/maglbctl/client.h"
+#include "tools/maglbctl/place.h"
 #include "tools/maglbctl/render/field.h"
 
 namespace maglb::ctl {
@@ -16,80 +17,6 @@ using Words = std::vector<std::string>;
 
 constexpr std::chrono::milliseconds kPatience(300);
 constexpr std::size_t kMaxCandidates = 10000;
-
-// Where the words before the typed one lead.
-struct Place {
-  const CLI::App* app = nullptr;
-  Words positionals;                   // of the command
-  const CLI::Option* value = nullptr;  // the typed word is this option's value
-  bool options_over = false;           // behind "--"
-  std::string socket;
-};
-
-const CLI::Option* find_option(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* at = &app; at != nullptr; at = at->get_parent()) {
-    if (const CLI::Option* option = at->get_option_no_throw(name)) {
-      return option;
-    }
-  }
-  return nullptr;
-}
-
-const CLI::App* find_command(const CLI::App& app, const std::string& name) {
-  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; })) {
-    if (command->get_name() == name) {
-      return command;
-    }
-  }
-  return nullptr;
-}
-
-bool takes_value(const CLI::Option& option) {
-  return option.get_items_expected_max() > 0;
-}
-
-bool is_number(const std::string& word) {
-  return !word.empty() && word.find_first_not_of("0123456789.") == std::string::npos;
-}
-
-void take_value(Place& place, const CLI::Option& option, const std::string& value) {
-  if (option.check_lname("socket")) {
-    place.socket = value;
-  }
-}
-
-// One word in front of the typed one.
-void walk(Place& place, const std::string& word) {
-  if (const CLI::Option* option = std::exchange(place.value, nullptr)) {
-    const bool may_be_absent = option->get_items_expected_min() == 0;
-    if (!may_be_absent || is_number(word)) {
-      take_value(place, *option, word);
-      return;
-    }
-  }
-  if (word == "--") {
-    place.options_over = true;
-    return;
-  }
-  if (!place.options_over && word.size() > 1 && word[0] == '-') {
-    const std::size_t equals = word.find('=');
-    const CLI::Option* option = find_option(*place.app, word.substr(0, equals));
-    if (option != nullptr && takes_value(*option)) {
-      if (equals == std::string::npos) {
-        place.value = option;
-      } else {
-        take_value(place, *option, word.substr(equals + 1));
-      }
-    }
-    return;
-  }
-  const CLI::App* command = place.positionals.empty() ? find_command(*place.app, word) : nullptr;
-  if (command != nullptr) {
-    place.app = command;
-  } else {
-    place.positionals.push_back(word);
-  }
-}
 
 // The words that IsMember allows, which CLI11 tells as the type "TEXT:{a,b,c}".
 Words allowed_values(const CLI::Option& option) {
@@ -214,14 +141,6 @@ Words options_for(const Place& place) {
   return {names.begin(), names.end()};
 }
 
-Words commands_for(const Place& place) {
-  Words out;
-  for (const CLI::App* command : place.app->get_subcommands([](const CLI::App*) { return true; })) {
-    out.push_back(command->get_name());
-  }
-  return out;
-}
-
 Words values_for(const CLI::Option& option) {
   return option.check_lname("socket") ? Words{kFiles} : allowed_values(option);
 }
@@ -242,7 +161,7 @@ Words candidates(Place& place, const std::string& typed) {
     }
     return values;
   }
-  Words commands = place.positionals.empty() ? commands_for(place) : Words{};
+  Words commands = place.positionals.empty() ? command_names(*place.app) : Words{};
   if (!commands.empty()) {
     return commands;
   }
@@ -284,12 +203,8 @@ Words complete(const CLI::App& root, const Words& words, const std::string& sock
   if (words.empty()) {
     return {};
   }
-  Place place;
-  place.app = &root;
-  place.socket = socket;
-  for (std::size_t i = 0; i + 1 < words.size(); ++i) {
-    walk(place, words[i]);
-  }
+  Place place = place_of(root, {words.begin(), words.end() - 1});
+  place.socket = place.socket.empty() ? socket : place.socket;
   const std::string& typed = words.back();
   Words out;
   for (std::string& candidate : candidates(place, typed)) {

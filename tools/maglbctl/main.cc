@@ -15,6 +15,7 @@
 #include "tools/maglbctl/complete.h"
 #include "tools/maglbctl/render/human.h"
 #include "tools/maglbctl/watch.h"
+#include "tools/maglbctl/wrong_word.h"
 
 namespace maglb::ctl {
 namespace {
@@ -61,10 +62,16 @@ constexpr const char* kFooter =
     "conflict.";
 
 // `root` is parsed; says what is wrong with the command line, or what --help asked for.
-int finish_parse(const CLI::App& root, const CLI::ParseError& error) {
+int finish_parse(const CLI::App& root, const CLI::ParseError& error, const std::vector<std::string>& words) {
   const bool asked_for = error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
   if (!asked_for) {
     std::cerr << "maglbctl: ";
+    // Else an option in front of the command is what is wrong.
+    const bool of_words = error.get_name() == "RequiredError" || error.get_name() == "ExtrasError";
+    if (const auto wrong = of_words ? wrong_command(root, words) : std::nullopt) {
+      std::cerr << *wrong << "\nRun with --help for more information.\n";
+      return static_cast<int>(ExitCode::kUsage);
+    }
   }
   root.exit(error, std::cout, std::cerr);
   return static_cast<int>(asked_for ? ExitCode::kOk : ExitCode::kUsage);
@@ -146,13 +153,14 @@ int run(int argc, char** argv) {
   add_event(root, chosen);
   add_top(root, chosen);
   add_completion(root, chosen);
-  if (const auto answer = answer_to_programs(root, options, {argv + std::min(argc, 1), argv + argc})) {
+  const std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+  if (const auto answer = answer_to_programs(root, options, words)) {
     return print(*answer);
   }
   try {
     root.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    return finish_parse(root, error);
+    return finish_parse(root, error, words);
   }
   Client client(options.socket, std::chrono::milliseconds(std::llround(options.timeout_seconds * 1000)));
   const Session session{client, output_of(options.output), colour_wanted()};
