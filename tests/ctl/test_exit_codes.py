@@ -144,6 +144,14 @@ def test_a_refused_reload_names_the_daemons_file(tool, daemon):
     assert fails(tool("config", "reload"), 3).startswith("/etc/maglb/maglb.yaml:3:1: a duplicate\n")
 
 
+def test_a_diff_with_a_refused_file_names_it_and_its_places_once(tool, daemon):
+    refusal = error("invalid", "/etc/maglb/maglb.yaml:7:42: unknown key 'x'\n/etc/maglb/maglb.yaml: no services", positions=[
+        {"line": 7, "column": 42, "message": "unknown key 'x'"}, {"line": 0, "column": 0, "message": "no services"}])
+    daemon.answers[("GET", "/v1/config/diff?from=file&to=running")] = (400, refusal)
+    assert fails(tool("config", "diff"), 3) == ("/etc/maglb/maglb.yaml:7:42: unknown key 'x'\n"
+                                                "/etc/maglb/maglb.yaml: no services\n")
+
+
 def test_a_document_that_cannot_be_read_is_a_failure(tool, daemon, folder):
     assert "No such file" in fails(tool("config", "apply", os.path.join(folder, "nope.yaml")), 1)
     assert "directory" in fails(tool("config", "apply", folder), 1)

@@ -7,24 +7,11 @@
 #include "tools/maglbctl/document.h"
 #include "tools/maglbctl/history.h"
 #include "tools/maglbctl/query.h"
+#include "tools/maglbctl/refusal.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
 namespace {
-
-// A refusal of `document`, with the places that are wrong in front of what it means.
-Failure refused(Failure failure, const std::string& document, const std::string& meaning) {
-  if (failure.code != ExitCode::kInvalidConfig) {
-    return failure;
-  }
-  failure.document = document;
-  failure.message =
-      failure.positions.empty() ? fmt::format("{}: {}", escaped(document), failure.message) : "";
-  if (!meaning.empty()) {
-    failure.message += (failure.message.empty() ? "" : "\n") + meaning;
-  }
-  return failure;
-}
 
 constexpr const char* kStays = "refused; the running configuration stays as it was";
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "tools/maglbctl/query.h"
+#include "tools/maglbctl/refusal.h"
 #include "tools/maglbctl/render/human.h"
 
 namespace maglb::ctl {
@@ -38,8 +39,12 @@ void add_diff(CLI::App& noun, Action& chosen) {
     chosen = [words](const Session& session) {
       const std::string from = words->empty() ? "file" : words->front();
       const std::string to = words->size() < 2 ? "running" : words->back();
-      return shown(session, session.client.get(with_query("/v1/config/diff", {{"from", from}, {"to", to}})),
-                   [&](const Json& answer) { return render_changes(answer, session.colour); });
+      const auto answer = session.client.get(with_query("/v1/config/diff", {{"from", from}, {"to", to}}));
+      if (!answer) {
+        return Outcome<std::string>(tl::unexpected(refused_by_name(answer.error())));
+      }
+      return shown(session, answer,
+                   [&](const Json& changes) { return render_changes(changes, session.colour); });
     };
   });
 }
