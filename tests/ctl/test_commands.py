@@ -94,7 +94,7 @@ def test_passes_json_through(tool, daemon, command, requests, _):
 def test_changes_and_says_what_changed_in_one_line(tool, daemon, command, method, path, body, line):
     done = tool(*command.split())
     assert (done.returncode, done.stdout, done.stderr) == (0, line, "")
-    sent = daemon.requests[-1]
+    sent = next(request for request in daemon.requests if request[0] != "GET")
     assert sent[:2] == (method, path)
     assert (json.loads(sent[2]) if sent[2] else None) == body
     assert sent[3] == ("application/json" if body else None)
@@ -114,7 +114,20 @@ def test_sets_the_other_states(tool, daemon, state):
     done = tool("backend", state, "web/web1")
     before = "is up as before" if state == "up" else "up -> down"
     assert done.stdout == f"web/web1: state {before}; it is unhealthy: http 500\n"
-    assert json.loads(daemon.requests[-1][2]) == {"state": state}
+    assert [json.loads(body) for method, _, body, _ in daemon.requests if method == "PATCH"] == [{"state": state}]
+
+
+@pytest.mark.parametrize("connected,error,note", [
+    (False, "/run/maglb/dp.sock: No such file or directory",
+     "kept; no dataplane runs it yet: /run/maglb/dp.sock: No such file or directory"),
+    (True, None, "kept; the dataplane does not run it yet")])
+def test_a_change_that_nothing_runs_says_so(tool, daemon, connected, error, note):
+    dataplane = {**fake_daemon.STATUS["dataplane"], "connected": connected, "error": error}
+    daemon.answers[("GET", "/v1/status")] = (200, {**fake_daemon.STATUS, "ready": False, "dataplane": dataplane})
+    for command in ("drain web/web1", "weight web/web1 7", "add web web3 10.0.1.13", "remove web/web1"):
+        done = tool("backend", *command.split())
+        assert (done.returncode, done.stderr) == (0, f"maglbctl: {note}\n"), command
+        assert done.stdout.startswith("web/web")
 
 
 @pytest.mark.parametrize("from_stdin", [False, True])

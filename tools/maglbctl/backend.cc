@@ -2,6 +2,7 @@
 
 #include "lib/config/service/model.h"
 #include "tools/maglbctl/command.h"
+#include "tools/maglbctl/not_running.h"
 #include "tools/maglbctl/query.h"
 #include "tools/maglbctl/render/human.h"
 #include "tools/maglbctl/watch.h"
@@ -29,6 +30,15 @@ void expect_no_more(const std::vector<std::string>& words) {
   }
 }
 
+// `answer` of a change, as shown().
+template <typename Render>
+Outcome<std::string> changed(const Session& session, const Outcome<Json>& answer, Render render) {
+  if (answer) {
+    note_if_not_running(session);
+  }
+  return shown(session, answer, render);
+}
+
 // The backend is asked for before it is changed, so that the line that is printed can say from what.
 Outcome<std::string> change(const Session& session, const BackendName& backend, const char* field,
                             const Json& value, const std::string& reason) {
@@ -38,8 +48,8 @@ Outcome<std::string> change(const Session& session, const BackendName& backend, 
   }
   const auto after = session.client.change("PATCH", with_query(path_of(backend), {{"reason", reason}}),
                                            Json{{field, value}});
-  return shown(session, after,
-               [&](const Json& answer) { return render_backend_change(*before, answer, field); });
+  return changed(session, after,
+                 [&](const Json& answer) { return render_backend_change(*before, answer, field); });
 }
 
 void add_list(CLI::App& noun, Action& chosen) {
@@ -121,8 +131,8 @@ void add_add(CLI::App& noun, Action& chosen) {
     chosen = [backend, body, reason](const Session& session) {
       const std::string path =
           with_query(fmt::format("/v1/pools/{}/backends", backend.pool), {{"reason", *reason}});
-      return shown(session, session.client.change("POST", path, body),
-                   [](const Json& answer) { return render_backend_added(answer); });
+      return changed(session, session.client.change("POST", path, body),
+                     [](const Json& answer) { return render_backend_added(answer); });
     };
   });
 }
@@ -140,7 +150,7 @@ void add_remove(CLI::App& noun, Action& chosen) {
     expect_no_more(*words);
     chosen = [backend, reason](const Session& session) {
       const std::string path = with_query(path_of(backend), {{"reason", *reason}});
-      return shown(session, session.client.change("DELETE", path, Json()), [&](const Json&) {
+      return changed(session, session.client.change("DELETE", path, Json()), [&](const Json&) {
         return Rendered(fmt::format("{}/{}: removed\n", backend.pool, backend.name));
       });
     };

@@ -21,8 +21,9 @@ enum class Output { kTable, kWide, kYaml, kJson };
 
 struct Session {
   Client& client;
-  Output output = Output::kTable;
-  bool colour = false;  // on standard output
+  Output output;
+  bool colour;        // on standard output
+  std::string& note;  // for standard error, behind the text; empty: none
 
   Columns columns() const { return output == Output::kWide ? Columns::kWide : Columns::kUsual; }
 };

@@ -163,13 +163,18 @@ int run(int argc, char** argv) {
     return finish_parse(root, error, words);
   }
   Client client(options.socket, std::chrono::milliseconds(std::llround(options.timeout_seconds * 1000)));
-  const Session session{client, output_of(options.output), colour_wanted()};
+  std::string note;
+  const Session session{client, output_of(options.output), colour_wanted(), note};
   if (const auto period = watch_period(root)) {
     const auto ended = watch(chosen, session, *period);
     return ended ? static_cast<int>(ExitCode::kOk) : report(ended.error());
   }
   const auto text = chosen(session);
-  return text ? print(*text) : report(text.error());
+  const int code = text ? print(*text) : report(text.error());
+  if (!note.empty()) {
+    fmt::print(stderr, "maglbctl: {}\n", note);
+  }
+  return code;
 }
 
 }  // namespace
