@@ -1,5 +1,6 @@
 """Exit codes are an interface: each with the message that goes with it, and nothing on standard output."""
 import os
+import re
 import socket
 import subprocess
 
@@ -7,7 +8,10 @@ import pytest
 
 from fake_daemon import error
 
-KINDS = [("invalid", 400, 3), ("not_found", 404, 5), ("conflict", 409, 6), ("unavailable", 503, 4), ("system", 500, 1)]
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# A question that is invalid is a wrong command line; of a change, or with places, it is the configuration.
+KINDS = [("invalid", 400, 2), ("not_found", 404, 5), ("conflict", 409, 6), ("unavailable", 503, 4), ("system", 500, 1)]
 
 
 def fails(done, code):
@@ -33,6 +37,11 @@ def test_the_http_status_decides_without_a_kind(tool, daemon, kind, status, code
 def test_other_statuses_are_failures(tool, daemon, status):
     daemon.answers[("GET", "/v1/stats")] = (status, {})
     fails(tool("stats"), 1)
+
+
+def test_an_invalid_change_is_an_invalid_configuration(tool, daemon):
+    daemon.answers[("PATCH", "/v1/pools/web/backends/web1")] = (400, error("invalid", "weight 0 of all backends"))
+    assert fails(tool("backend", "weight", "web/web1", "0"), 3) == "maglbctl: weight 0 of all backends\n"
 
 
 def test_an_unknown_name_is_not_found(tool, daemon):
@@ -66,6 +75,9 @@ USAGE = [
     "flow lookup tcp 1.2.3 1 5.6.7.8 2", "flow lookup tcp 1.2.3.4 65536 5.6.7.8 2",
     "flow lookup tcp 1.2.3.4 -1 5.6.7.8 2", "flow lookup tcp 1.2.3.4 1x 5.6.7.8 2", "flow lookup tcp 1.2.3.4 1.5 5.6.7.8 2",
     "stats extra", "config check",
+    "explain tcp 1.2.3.4 1 5.6.7.8 2 --flags sys", "event list --kind bogus", "config diff bogus", "config diff 0",
+    "config diff 1 -2", "config show 0", "config show x", "config rollback 0", "config apply a --confirm-within 5",
+    "config apply a --confirm-within 25h", "config apply a --confirm-within 5000ms",
     "config apply", "config apply a b", "status -o xml", "status --timeout 0", "status --timeout x",
     "status --socket ''", "status --socket /" + "x" * 107, "status --nope",
 ]

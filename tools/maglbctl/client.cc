@@ -67,6 +67,14 @@ std::size_t take_body(char* data, std::size_t, std::size_t size, void* to) {
   return size;
 }
 
+// What is invalid about a question is its words; only a document has places.
+Failure as_usage(Failure failure) {
+  if (failure.code == ExitCode::kInvalidConfig && failure.positions.empty()) {
+    failure.code = ExitCode::kUsage;
+  }
+  return failure;
+}
+
 // Quoted, and of visible characters only: it goes back into a head.
 std::string tag_of(std::string_view header) {
   constexpr std::string_view kName = "etag:";
@@ -239,7 +247,8 @@ Outcome<nlohmann::json> Client::perform_json(const Request& request) {
   curl_->read_tag = answer->etag;
   nlohmann::json json = parse_object(answer->body);
   if (answer->status < 200 || answer->status > 299) {
-    return tl::unexpected(api_failure(answer->status, json));
+    Failure failure = api_failure(answer->status, json);
+    return tl::unexpected(request.changes() ? std::move(failure) : as_usage(std::move(failure)));
   }
   if (json.is_null()) {
     return failed(

@@ -4,6 +4,7 @@
 
 #include "lib/base/name.h"
 #include "lib/net/address.h"
+#include "lib/yaml/text.h"
 #include "tools/maglbctl/render/human.h"
 #include "tools/maglbctl/render/yaml.h"
 
@@ -16,6 +17,12 @@ std::string refuse_name(std::string& text) {
 
 std::string refuse_address(std::string& text) {
   return IpAddress::parse(text) ? "" : fmt::format("'{}' is no IP address", escaped(text));
+}
+
+std::string refuse_revision(std::string& text) {
+  return yaml::parse_integer(text).value_or(0) > 0
+             ? ""
+             : fmt::format("'{}' is no revision: expected a number from 1", escaped(text));
 }
 
 // CLI11 lists the positionals as they are declared, which cannot say "POOL/NAME or POOL NAME"; and an
@@ -37,6 +44,7 @@ class VerbFormatter : public CLI::Formatter {
 
 const CLI::Validator kName(refuse_name, "NAME");
 const CLI::Validator kAddress(refuse_address, "ADDRESS");
+const CLI::Validator kRevision(refuse_revision, "N");
 
 CLI::App& add_noun(CLI::App& root, const std::string& name, const std::string& description) {
   CLI::App& noun = *root.add_subcommand(name, description);

@@ -61,9 +61,10 @@ CLI::App& add_verb(CLI::App& parent, const std::string& name, const Help& help);
 // --reason TEXT, of every verb that changes something.
 std::shared_ptr<std::string> add_reason(CLI::App& verb);
 
-// Refuse on the command line what cannot be the name of anything, an address or a port.
+// Refuse on the command line what cannot be the name of anything, an address or a revision.
 extern const CLI::Validator kName;
 extern const CLI::Validator kAddress;
+extern const CLI::Validator kRevision;  // a number from 1
 
 struct BackendName {
   std::string pool;

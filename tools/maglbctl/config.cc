@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "lib/config/service/parse.h"
+#include "lib/yaml/text.h"
 #include "tools/maglbctl/command.h"
 #include "tools/maglbctl/document.h"
 #include "tools/maglbctl/history.h"
@@ -135,6 +136,14 @@ Outcome<std::string> show_revision(const Session& session, uint64_t revision) {
                });
 }
 
+// The bounds of confirm_within (docs/api.md).
+std::string refuse_probation(std::string& text) {
+  const auto time = yaml::parse_duration(text);
+  return time && !text.ends_with("ms") && *time >= std::chrono::seconds(1) && *time <= std::chrono::hours(24)
+             ? ""
+             : fmt::format("'{}' is not 1s to 24h, as in 300s or 5m", escaped(text));
+}
+
 using FileAction = Outcome<std::string> (*)(const Session&, const std::string&);
 
 void add_check(CLI::App& noun, Action& chosen) {
@@ -167,6 +176,7 @@ void add_apply(CLI::App& noun, Action& chosen) {
   given->reason = add_reason(verb);
   verb.add_option("--confirm-within", given->confirm_within,
                   "Goes back by itself unless 'config confirm' comes in time: 1s to 24h, as 5m")
+      ->check(CLI::Validator(refuse_probation, ""))
       ->option_text("TIME");
   verb.add_flag("--dry-run", given->dry_run, "Only tell what would change");
   verb.callback(
@@ -180,7 +190,7 @@ void add_show(CLI::App& noun, Action& chosen) {
                 .arguments = "[N]",
                 .examples = {"config show", "config show > maglb.yaml", "config show 12"}});
   auto revision = std::make_shared<uint64_t>(0);
-  verb.add_option("N", *revision);
+  verb.add_option("N", *revision)->check(kRevision);
   verb.callback([&chosen, revision] {
     chosen = [revision](const Session& session) {
       return *revision == 0 ? show(session) : show_revision(session, *revision);

@@ -113,6 +113,8 @@ void add_event(CLI::App& root, Action& chosen) {
   auto wish = std::make_shared<Wish>();
   verb.add_option("--pool", wish->pool, "Only of this pool")->check(kName)->option_text("NAME");
   verb.add_option("--kind", wish->kind, "Only of this kind, such as health, config or publish")
+      ->check(CLI::IsMember({"health", "drain", "ramp", "panic", "fallback", "hold", "members", "config",
+                             "publish", "dataplane"}))
       ->option_text("KIND");
   verb.add_option("--limit", wish->limit, "How many at most [100]")
       ->check(CLI::Range(1, 10000))

@@ -29,8 +29,12 @@ std::string path_of(const Question& question) {
 }
 
 std::string refuse_flags(std::string& text) {
-  const bool good = text.find_first_not_of("finsyrtpshack+") == std::string::npos;
-  return good ? "" : "flags are some of fin, syn, rst, psh, ack with + between them";
+  for (const std::string& flag : CLI::detail::split(text, '+')) {
+    if (flag != "fin" && flag != "syn" && flag != "rst" && flag != "psh" && flag != "ack") {
+      return "flags are some of fin, syn, rst, psh, ack with + between them";
+    }
+  }
+  return "";
 }
 
 }  // namespace

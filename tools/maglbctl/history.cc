@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "lib/yaml/text.h"
 #include "tools/maglbctl/query.h"
 #include "tools/maglbctl/refusal.h"
 #include "tools/maglbctl/render/human.h"
@@ -27,6 +28,13 @@ void add_list(CLI::App& noun, Action& chosen) {
   });
 }
 
+std::string refuse_document(std::string& word) {
+  const bool is_one = word == "running" || word == "file" || yaml::parse_integer(word).value_or(0) > 0;
+  return is_one ? ""
+                : fmt::format("'{}' is no document: expected a revision's number, running or file",
+                              escaped(word));
+}
+
 void add_diff(CLI::App& noun, Action& chosen) {
   CLI::App& verb = add_verb(
       noun, "diff",
@@ -34,7 +42,7 @@ void add_diff(CLI::App& noun, Action& chosen) {
        .arguments = "[FROM [TO]]",
        .examples = {"config diff", "config diff 12", "config diff 12 14"}});
   auto words = std::make_shared<std::vector<std::string>>();
-  verb.add_option("DOCUMENTS", *words)->expected(0, 2);
+  verb.add_option("DOCUMENTS", *words)->expected(0, 2)->check(CLI::Validator(refuse_document, ""));
   verb.callback([&chosen, words] {
     chosen = [words](const Session& session) {
       const std::string from = words->empty() ? "file" : words->front();
@@ -60,7 +68,7 @@ void add_rollback(CLI::App& noun, Action& chosen) {
                 .arguments = "N",
                 .examples = {"config rollback 12", "config rollback 12 --reason \"web5 was wrong\""}});
   auto given = std::make_shared<Arguments>();
-  verb.add_option("N", given->revision)->required();
+  verb.add_option("N", given->revision)->required()->check(kRevision);
   given->reason = add_reason(verb);
   verb.callback([&chosen, given] {
     chosen = [given](const Session& session) {
