@@ -1,7 +1,9 @@
 """Shell completion: what bash offers, and what the program answers shells."""
 import os
+import shutil
 import subprocess
 
+import pexpect
 import pytest
 
 from conftest import PATIENCE_SECONDS
@@ -113,3 +115,61 @@ def test_every_script_asks_this_program(tool, shell):
     assert (done.returncode, done.stderr) == (0, "")
     assert "__complete -- " in done.stdout
     assert tool("completion", "csh").returncode == 2
+
+
+def fish(tool, line, cwd=None):
+    """What fish offers for the line."""
+    if not shutil.which("fish"):
+        pytest.skip("fish is not installed")
+    script = f"'{tool.path}' completion fish | source; complete -C 'maglbctl {line}'"
+    done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, cwd=cwd, check=True,
+                          timeout=PATIENCE_SECONDS, env=shells_environment(tool))
+    assert done.stderr == ""
+    return done.stdout.splitlines()
+
+
+def shells_environment(tool):
+    """The program under its own name in front of others."""
+    path = os.path.dirname(tool.path) + os.pathsep + os.environ["PATH"]
+    return {**os.environ, "MAGLB_SOCKET": tool.socket_path, "PATH": path, "HOME": os.path.dirname(tool.socket_path)}
+
+
+def test_fish_completes_live_names(tool, daemon, folder):
+    assert fish(tool, "backend down web/") == ["web/web1", "web/web2"]
+    assert fish(tool, "service show ") == ["dns", "web"]
+    assert fish(tool, "conf") == ["config"]
+    assert fish(tool, "--output=j") == ["--output=json"]
+    with open(os.path.join(folder, "maglb.yaml"), "w", encoding="ascii"):
+        pass
+    assert fish(tool, "config apply magl", cwd=folder) == ["maglb.yaml"]
+
+
+@pytest.fixture
+def zsh(tool, folder):
+    """completed(typed): the line after a tab at its end."""
+    if not shutil.which("zsh"):
+        pytest.skip("zsh is not installed")
+    shell = pexpect.spawn("zsh", ["-f", "-i"], env={**shells_environment(tool), "TERM": "dumb"}, encoding="utf-8",
+                          timeout=PATIENCE_SECONDS, dimensions=(50, 200), cwd=folder)
+    shell.sendline("unsetopt zle_bracketed_paste prompt_cr prompt_sp; bindkey -e; PS1='' PS2=''; autoload -U compinit; "
+                   "compinit -u -D; source <(maglbctl completion zsh); echo RE''ADY")
+    shell.expect("READY")
+
+    def completed(typed):
+        shell.send(f"maglbctl {typed}\t\x01echo \"<\x05>\"\n")
+        shell.expect(r"\n<maglbctl ([^>\n]*)>")
+        return shell.match.group(1)
+
+    yield completed
+    shell.sendeof()
+    shell.close(force=True)
+
+
+def test_zsh_completes_live_names(zsh, daemon, folder):
+    assert zsh("conf") == "config"
+    assert zsh("service show d") == "service show dns"
+    assert zsh("backend down web/") == "backend down web/web"
+    assert zsh("-o j") == "-o json"
+    with open(os.path.join(folder, "maglb.yaml"), "w", encoding="ascii"):
+        pass
+    assert zsh("config apply mag") == "config apply maglb.yaml"
