@@ -5,6 +5,7 @@ import grp
 import http.client
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -15,6 +16,7 @@ import pytest
 
 from conftest import PLAIN, wait_for
 
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STRANGER = 65534
 PATCH = ("PATCH", "/v1/pools/web/backends/web1", '{"weight": 5}')
 CHECK = ("POST", "/v1/config/check", PLAIN)
@@ -285,6 +287,20 @@ def test_tcp_without_all_of_tls_is_refused_at_the_start(daemon, certificates):
         changed[changed.index(option) + 1] = value
         code, said = refusal(daemon, *changed)
         assert code == 1 and expected in said, said
+
+
+def test_the_certificates_of_the_page_do(daemon, directory):
+    """What docs/api.md makes with openssl, command by command."""
+    with open(os.path.join(ROOT, "docs", "api.md"), encoding="utf-8") as file:
+        recipe = re.search(r"^    new=.*?\n\n", file.read(), re.MULTILINE | re.DOTALL).group(0)
+    subprocess.run(["sh", "-ec", recipe.replace("10.0.0.2", "127.0.0.1")], cwd=directory, check=True, capture_output=True,
+                   timeout=60)
+    port = free_port()
+    start(daemon, "--api-listen", f"127.0.0.1:{port}", "--api-cert", f"{directory}/lb1.pem", "--api-key",
+          f"{directory}/lb1.key", "--api-client-ca", f"{directory}/ca.pem", "--api-admin-name", "alice")
+    assert ask_tls(port, client_context(directory, "alice"), *PATCH)[0] == 200
+    with pytest.raises((ssl.SSLError, ConnectionError, http.client.HTTPException)):
+        ask_tls(port, client_context(directory, "lb1"), "GET", "/livez")
 
 
 def test_a_scraper_gets_metrics_without_a_certificate_and_nothing_else(daemon):
