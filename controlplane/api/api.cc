@@ -53,6 +53,19 @@ std::optional<std::vector<std::string>> match(std::string_view route, const std:
   return names;
 }
 
+// With the option of the daemon that would give the right.
+std::string why_forbidden(const Peer& peer, bool changes) {
+  const bool by_certificate = peer.pid == 0 && peer.uid == UINT32_MAX;
+  const std::string who = !by_certificate     ? fmt::format("user {}", peer.uid)
+                          : peer.name.empty() ? "a certificate without a name"
+                                              : peer.name;
+  const char* const may = by_certificate ? "the names of --api-admin-name"
+                          : changes      ? "root, maglb's own user and the group of --api-admin-group"
+                                         : "root, maglb's own user and the groups of --api-read-group and "
+                                           "--api-admin-group";
+  return fmt::format("{} may not {}: {} may", who, changes ? "change this" : "read", may);
+}
+
 }  // namespace
 
 Api::Api(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client, StatsCache& stats,
@@ -131,10 +144,7 @@ std::optional<ApiResponse> Api::refuse_access(const ApiRequest& request, const R
   if (request.peer.access >= needed) {
     return std::nullopt;
   }
-  const Peer& peer = request.peer;
-  const std::string who = peer.name.empty() ? fmt::format("user {}", peer.uid) : peer.name;
-  return error_response(403, "forbidden",
-                        fmt::format("{} may not {}", who, changes ? "change this" : "read"));
+  return error_response(403, "forbidden", why_forbidden(request.peer, changes));
 }
 
 std::optional<ApiResponse> Api::refuse_condition(const ApiRequest& request, const std::string& tag) const {

@@ -80,13 +80,17 @@ def test_groups_divide_readers_from_admins(daemon, groups):
                                ("POST", "/v1/config/reload", ""),
                                ("POST", "/v1/pools/web/backends", '{"name": "a", "address": "10.0.0.9"}')):
         status, answer = ask_as(api, [reader_gid], method, path, body)
-        assert status == 403 and json.loads(answer)["error"]["kind"] == "forbidden", (method, path)
+        error = json.loads(answer)["error"]
+        assert status == 403 and error["kind"] == "forbidden", (method, path)
+        assert error["message"] == (f"user {STRANGER} may not change this: root, maglb's own user and the group of "
+                                    "--api-admin-group may")
     assert api.backend("web", "web1")["weight"] == 5
     assert ask_as(api, [reader_gid], "GET", "/v1/config")[0] == 200
     assert ask_as(api, [reader_gid], "GET", "/metrics")[0] == 200
     assert ask_as(api, [reader_gid], *CHECK)[0] == 200
     for method, path, body in (("GET", "/v1/status", ""), ("GET", "/livez", ""), PATCH, CHECK):
-        assert ask_as(api, [], method, path, body)[0] == 403
+        status, answer = ask_as(api, [], method, path, body)
+        assert status == 403 and "--api-admin-group may" in answer
     assert ask_as(api, [], *PATCH, uid=0)[0] == 200
 
 
@@ -201,6 +205,7 @@ def test_a_certificates_name_says_who_may_change(secured, certificates):
     status, body = ask_tls(port, bob, *PATCH)
     error = json.loads(body)["error"]
     assert status == 403 and error["kind"] == "forbidden" and error["message"].startswith("bob may not")
+    assert error["message"] == "bob may not change this: the names of --api-admin-name may"
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         assert ask_tls(port, client_context(certificates, "bob", version), "GET", "/livez") == (200, b"ok\n")
 
