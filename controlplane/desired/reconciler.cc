@@ -1,5 +1,6 @@
 #include "controlplane/desired/reconciler.h"
 
+#include <fmt/chrono.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -218,7 +219,8 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
   tell_config(fmt::format(
-      "revision {} by {}: {}{}", *revision, described(author.who), author.why,
+      "revision {} by {}: {}{}", *revision, described(author.who),
+      author.why.empty() ? "no reason given" : author.why,
       confirm_within ? fmt::format("; to be confirmed within {} s", confirm_within->count()) : ""));
   return Applied{generation(), changed, source, *revision};
 }
@@ -330,8 +332,10 @@ std::vector<std::string> Reconciler::warnings() const {
   const std::vector<std::string> unprobed = tunnels_.warnings();
   warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());
   if (const auto& change = confirmation_.pending()) {
-    warnings.push_back(fmt::format("revision {} is not confirmed: it goes back to revision {} by itself",
-                                   change->revision, change->back_to));
+    const std::time_t deadline = std::chrono::system_clock::to_time_t(change->deadline);
+    warnings.push_back(
+        fmt::format("revision {} is not confirmed: it goes back to revision {} by itself at {:%FT%TZ}",
+                    change->revision, change->back_to, fmt::gmtime(deadline)));
   }
   if (!file_warning_.empty()) {
     warnings.push_back("the file was refused: " + file_warning_);

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import sqlite3
 import threading
@@ -81,7 +82,7 @@ def test_a_confirmed_change_stays(daemon):
     daemon.stop(signal.SIGKILL)
     daemon.start()
     assert daemon.backend("web", "web2")["address"] == "10.0.1.99"
-    assert any("not confirmed" in warning for warning in daemon.get("/v1/status")["warnings"])
+    assert any(re.search(r"not confirmed: .* by itself at \d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", warning) for warning in daemon.get("/v1/status")["warnings"])
     daemon.call("POST", "/v1/config/confirm")
     daemon.call("PATCH", "/v1/pools/web/backends/web1", {"weight": 50})
     daemon.call("PUT", "/v1/config?confirm_within=0s", PLAIN, status=400)

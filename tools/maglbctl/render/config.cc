@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/render/moment.h"
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
@@ -34,7 +35,8 @@ Rendered render_applied(std::string_view what, const Json& applied) {
       fmt::format("{}: {}, generation {} {}\n", escaped(what), nothing_new ? "nothing changed" : "applied",
                   generation, warning.is_string() ? "does not run yet: " + text(applied, "warning") : "runs");
   if (member(applied, "confirm_by").is_number()) {
-    out += "It goes back by itself unless you keep it: maglbctl config confirm\n";
+    out += fmt::format("It goes back by itself at {} unless you keep it: maglbctl config confirm\n",
+                       moment(applied, "confirm_by"));
   }
   return out;
 }

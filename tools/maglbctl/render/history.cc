@@ -1,24 +1,14 @@
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
-#include <ctime>
 #include <optional>
 
 #include "lib/config/service/diff.h"
 #include "tools/maglbctl/render/human.h"
+#include "tools/maglbctl/render/moment.h"
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
 namespace {
-
-// Seconds since 1970 as 2026-11-21T03:00:00Z.
-std::string moment(const Json& object, std::string_view name) {
-  const auto seconds = number(object, name);
-  if (!seconds || *seconds < 0 || *seconds > 253402300799.0) {
-    return "-";
-  }
-  return fmt::format("{:%FT%TZ}", fmt::gmtime(static_cast<std::time_t>(*seconds)));
-}
 
 std::string person(const Json& revision) {
   const Json& who = member(revision, "who");
