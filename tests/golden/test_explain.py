@@ -89,3 +89,14 @@ def test_what_is_no_range_is_refused(tmp_path, which):
     (tmp_path / "maglb.yaml").write_text(ONE_BACKEND)
     done = run_program("--config", tmp_path / "maglb.yaml", "--in", "a", "--out", "b", f"--explain={which}")
     assert done.returncode == 2 and "--explain" in done.stderr
+
+
+def test_a_frame_that_is_not_there_is_an_error(tmp_path):
+    (tmp_path / "maglb.yaml").write_text(ONE_BACKEND)
+    (tmp_path / "in.pcap").write_bytes(capture(as_inputs([ether(tcp())] * 3)))
+    files = ["--config", tmp_path / "maglb.yaml", "--in", tmp_path / "in.pcap", "--out", tmp_path / "out.pcap"]
+    done = run_program(*files, "--explain", "9")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "maglb-replay: --explain: there is no frame 9: the capture has 3\n"
+    assert not (tmp_path / "out.pcap").exists()
+    assert run_program(*files, "--explain", "2-9").stdout.count("frame ") == 2

@@ -50,6 +50,9 @@ Replay::FrameRange frame_range(const std::string& text) {
   if (!first || !last || *first == 0 || *first > *last) {
     throw CLI::ValidationError("--explain", "expected a frame's number from 1, or a range like 3-17");
   }
+  if (*last - *first >= Replay::kMostExplained) {
+    throw CLI::ValidationError("--explain", fmt::format("more than {} frames", Replay::kMostExplained));
+  }
   return {*first, *last};
 }
 
@@ -118,10 +121,14 @@ int replay(Replay& replay, const Options& options) {
   if (const auto done = replay.run(*in, *out); !done) {
     return fail_with(ExitCode::kFailed, done.error().message);
   }
+  const Report report = replay.report();
+  if (options.explain.first > report.received) {
+    return fail_with(ExitCode::kFailed, fmt::format("--explain: there is no frame {}: the capture has {}",
+                                                    options.explain.first, report.received));
+  }
   if (const auto committed = out->commit(); !committed) {
     return fail_with(ExitCode::kFailed, committed.error().message);
   }
-  const Report report = replay.report();
   fmt::print(stderr, "{}", remarks(report));
   if (options.json) {
     return print(to_json(report, replay.explained()));
