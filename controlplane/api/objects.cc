@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "lib/config/service/diff.h"
 #include "lib/config/service/write.h"
 
 namespace maglb {
@@ -131,6 +132,7 @@ Json with_traffic(const Sources& from, const Traffic& traffic, const ServiceEntr
                  {"backends_up", counts.up()},
                  {"backends_total", counts.total}};
   add_options(object, service);
+  object["options"] = options_said(service);
   traffic.add(object, service);
   return object;
 }
@@ -183,7 +185,9 @@ Json health_object(const ProbeConfig& health) {
     return object;
   }
   object["port"] = health.port == 0 ? Json(nullptr) : Json(health.port);
-  object["path"] = health.type == ProbeType::kHttp ? Json(health.path) : Json(nullptr);
+  const bool has_path =
+      health.type == ProbeType::kHttp || health.type == ProbeType::kHttps || health.type == ProbeType::kHttp2;
+  object["path"] = has_path ? Json(health.path) : Json(nullptr);
   object["interval_seconds"] = seconds(health.interval);
   object["timeout_seconds"] = seconds(health.timeout);
   object["rise"] = health.rise;
@@ -204,6 +208,7 @@ Json summary_of(const Sources& from, const PoolConfig& pool) {
           {"scheduler", to_string(pool.scheduler)},
           {"table_size", pool.table_size},
           {"health", health_object(pool.health)},
+          {"options", options_said(pool)},
           {"services", std::move(services)},
           {"backends_up", counts.up()},
           {"backends_total", counts.total},

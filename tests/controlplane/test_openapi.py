@@ -218,7 +218,7 @@ def test_a_drift_is_caught():
         with pytest.raises(jsonschema.ValidationError):
             validate(bad, schema)
     pool = {"name": "web", "scheduler": "maglev", "table_size": 3, "health": {"type": "none"}, "services": [],
-            "backends_up": 0, "backends_total": 0, "stale": False, "panic": False, "fallback_serves": False}
+            "backends_up": 0, "backends_total": 0, "stale": False, "panic": False, "fallback_serves": False, "options": {}}
     validate(pool, {"$ref": "#/components/schemas/Pool"})
     for name in ("Pool", "PoolWithBackends"):
         with pytest.raises(jsonschema.ValidationError):

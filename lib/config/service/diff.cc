@@ -146,6 +146,21 @@ std::string summary(const ServiceEntry& service) {
   return summary(values_of(service), defaults);
 }
 
+// Those of `values` that differ; a list is one value.
+Values said(const Values& values, const Values& defaults) {
+  Values out;
+  for (const auto& [key, value] : values) {
+    const auto usual = defaults.find(key);
+    if (usual != defaults.end() && usual->second == value) {
+      continue;
+    }
+    const bool is_item = key.starts_with("source_allow.") || key.starts_with("source_deny.");
+    std::string& text = out[is_item ? key.substr(0, key.find('.')) : key];
+    text += (text.empty() ? "" : ", ") + value;
+  }
+  return out;
+}
+
 class Differ {
  public:
   std::vector<ConfigChange> run(const ServiceConfig& before, const ServiceConfig& after) {
@@ -238,6 +253,14 @@ std::string shortened(const std::string& text) {
 
 std::vector<ConfigChange> diff(const ServiceConfig& before, const ServiceConfig& after) {
   return Differ().run(before, after);
+}
+
+std::map<std::string, std::string> options_said(const PoolConfig& pool) {
+  return said(values_of(pool), values_of(PoolConfig{}));
+}
+
+std::map<std::string, std::string> options_said(const ServiceEntry& service) {
+  return said(values_of(service), values_of(ServiceEntry{}));
 }
 
 std::string describe(const ConfigChange& change) {

@@ -1,5 +1,5 @@
 // What two configurations have otherwise, as data and as lines for people: for `config diff`, dry runs and
-// the history of revisions.
+// the history of revisions. And what one thing has otherwise than one of its kind with nothing said.
 //
 // Invariants of what diff() returns:
 //   1. It is empty if and only if the configurations are alike but for the order of things, and of prefixes
@@ -11,6 +11,7 @@
 // Threads: none; functions of their arguments.
 #pragma once
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -32,5 +33,10 @@ std::vector<ConfigChange> diff(const ServiceConfig& before, const ServiceConfig&
 // "~ pools.web.backends.web3.weight: 100 -> 50", "+ services.dns: {...}", "- pools.old: {...}". A long value
 // is cut short.
 std::string describe(const ConfigChange& change);
+
+// Every option that is not as it would be without being said, by its key in the file ("mss",
+// "timeouts.udp", "health.via") and as the file writes it; prefixes of a list stand behind one another.
+std::map<std::string, std::string> options_said(const PoolConfig& pool);
+std::map<std::string, std::string> options_said(const ServiceEntry& service);
 
 }  // namespace maglb

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "tools/maglbctl/render/options.h"
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
@@ -13,11 +14,16 @@ std::string probe_line(const Json& health) {
   }
   const auto port = whole_number(health, "port");
   std::string line = fmt::format("{} {}", type, port && *port != 0 ? fmt::format(":{}", *port) : "");
-  if (type == "http") {
+  if (member(health, "path").is_string()) {
     line += text(health, "path");
   }
   return fmt::format("{} every {}", line.ends_with(' ') ? type : line, duration(health, "interval_seconds"));
 }
+
+// What has a line or a word of its own.
+constexpr std::string_view kShown[] = {"scheduler",      "table_size",  "health.type",
+                                       "health.port",    "health.path", "health.interval",
+                                       "health.timeout", "health.rise", "health.fall"};
 
 Cell table_cell(const Json& pool) {
   if (is_true(pool, "stale")) {
@@ -78,6 +84,7 @@ Rendered render_pool(const Json& pool, bool colour, Columns columns) {
               fmt::format("timeout {}, healthy after {} successes, unhealthy after {} failures",
                           duration(health, "timeout_seconds"), text(health, "rise"), text(health, "fall")));
   }
+  add_options(facts, pool, kShown);
   if (is_true(pool, "stale")) {
     facts.add("table", Cell("stale: every backend fails its probe, so the last table stays", Tone::kBad));
   }

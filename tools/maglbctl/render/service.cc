@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include "tools/maglbctl/render/options.h"
 #include "tools/maglbctl/render/render.h"
 
 namespace maglb::ctl {
@@ -10,6 +11,10 @@ std::string flow_word(const Json& service) {
   const Json& flow = member(service, "flow");
   return flow.is_boolean() ? (flow.get<bool>() ? "on" : "off") : text(service, "flow");
 }
+
+// What has a line or a word of its own.
+constexpr std::string_view kShown[] = {"name", "address", "protocol", "port",
+                                       "pool", "forward", "flow",     "on_failure"};
 
 }  // namespace
 
@@ -66,6 +71,7 @@ Rendered render_service(const Json& service, bool colour) {
   facts.add("forward", text(service, "forward"));
   facts.add("flow", flow_word(service));
   facts.add("on failure", text(service, "on_failure"));
+  add_options(facts, service, kShown);
   facts.add("packets", count(service, "packets"));
   facts.add("bytes", bytes(service, "bytes"));
   facts.add("new flows", count(service, "new_flows"));

@@ -121,5 +121,35 @@ TEST(Diff, CutsALongValueShort) {
   EXPECT_EQ(describe(change), "~ a: " + std::string(160, 'x') + "... -> \xc3\xa9");
 }
 
+TEST(OptionsSaid, AreThoseThatAreNotAsWithoutBeingSaid) {
+  const ServiceConfig config = parsed(R"(version: 1
+pools:
+  web:
+    health: {type: tcp, port: 80, via: tunnel}
+    min_healthy: 2
+    source: {type: dns, name: web.example}
+services:
+  - name: web
+    address: 198.51.100.1
+    protocol: tcp
+    port: 80
+    pool: web
+    mss: 1400
+    source_deny: [203.0.113.0/24, 192.0.2.0/24]
+    timeouts: {established: 1h}
+)");
+  using Options = std::map<std::string, std::string>;
+  EXPECT_EQ(options_said(config.pools[0]), (Options{{"health.port", "80"},
+                                                    {"health.via", "tunnel"},
+                                                    {"min_healthy", "2"},
+                                                    {"source", "{type: dns, name: web.example}"}}));
+  EXPECT_EQ(options_said(config.services[0]), (Options{{"address", "198.51.100.1"},
+                                                       {"mss", "1400"},
+                                                       {"pool", "web"},
+                                                       {"port", "80"},
+                                                       {"source_deny", "192.0.2.0/24, 203.0.113.0/24"},
+                                                       {"timeouts.established", "1h"}}));
+}
+
 }  // namespace
 }  // namespace maglb
