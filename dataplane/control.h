@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dataplane/counter_base.h"
+#include "dataplane/explain_settings.h"
 #include "dataplane/next_hops.h"
 #include "dataplane/port.h"
 #include "dataplane/publisher.h"
@@ -17,23 +18,8 @@
 #include "dataplane/tsc_clock.h"
 #include "dataplane/worker.h"
 #include "lib/ipc/server.h"
-#include "lib/lb/explain.h"
 
 namespace maglb {
-
-// What the workers have beside the snapshot, for a packet that is explained.
-struct ExplainSettings {
-  SipKey flow_key;
-  TunnelSource tunnel_source_v4;
-  TunnelSource tunnel_source_v6;
-  PathFunction path;
-  const NextHopTable& next_hop_table;
-  std::span<const PortView> links;
-  std::vector<std::string> link_names;
-  std::span<const FlowTable* const> tables;
-  std::span<const BackendFlows* const> flows;
-  const NatPorts* nat_ports;  // the workers'; null: no nat_source
-};
 
 class Control final : public IpcHandler {
  public:

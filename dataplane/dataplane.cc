@@ -15,6 +15,7 @@
 
 #include "dataplane/control.h"
 #include "dataplane/eal.h"
+#include "dataplane/flow_sums.h"
 #include "dataplane/hugepages.h"
 #include "dataplane/memory.h"
 #include "dataplane/next_hops.h"
@@ -95,7 +96,6 @@ class Dataplane::Impl {
   const NatPorts* nat_ports() const { return nat_ports_ ? &*nat_ports_ : nullptr; }
   Error no_table_memory() const;
   Result<void> share_nat_ports();
-  std::vector<std::string> link_names() const;
   ExplainSettings explain_settings() const;
   Result<void> start_eal();
   Result<void> open_ports();
@@ -105,7 +105,6 @@ class Dataplane::Impl {
   void make_workers();
   void launch_workers();
   void collect(Time now);
-  void share_flows();
 
   MachineConfig config_;
   std::vector<PortPlan> plans_;
@@ -141,9 +140,7 @@ class Dataplane::Impl {
   std::unique_ptr<Control> control_;
   std::optional<IpcServer> server_;
   Time last_collect_{0};
-  std::vector<BackendFlows*> backend_flows_;  // of all workers
-  std::vector<uint32_t> watched_;             // counters of the backends whose flows are shared
-  uint64_t watched_of_ = 0;                   // the generation that they are of
+  FlowSums flow_sums_;
   SweepRounds sweep_rounds_;
 };
 
@@ -330,7 +327,7 @@ void Dataplane::Impl::make_workers() {
     spdlog::info("worker {}: core {}, NUMA socket {}, {} MiB", i, place.core, worker_sockets_[i],
                  bytes >> 20);
     tables_.push_back(&workers_.back()->flows());
-    backend_flows_.push_back(&workers_.back()->backend_flows());
+    flow_sums_.add_worker(&workers_.back()->backend_flows());
   }
   std::vector<Inbox*> inboxes;
   for (const auto& worker : workers_) {
@@ -370,20 +367,6 @@ Error Dataplane::Impl::no_table_memory() const {
   return {ErrorKind::kSystem, text + "; give more, or lower entries"};
 }
 
-// By the index of port_views_: ports, then the VLANs of all of them.
-std::vector<std::string> Dataplane::Impl::link_names() const {
-  std::vector<std::string> names;
-  for (const PortConfig& port : config_.ports) {
-    names.push_back(port.name);
-  }
-  for (const PortConfig& port : config_.ports) {
-    for (const VlanConfig& vlan : port.vlans) {
-      names.push_back(vlan.name);
-    }
-  }
-  return names;
-}
-
 ExplainSettings Dataplane::Impl::explain_settings() const {
   return {flow_key_,
           config_.tunnel_source_v4,
@@ -391,9 +374,9 @@ ExplainSettings Dataplane::Impl::explain_settings() const {
           path_of(isa_),
           next_hop_table_,
           port_views_,
-          link_names(),
+          link_names(config_),
           tables_,
-          backend_flows_,
+          flow_sums_.workers(),
           nat_ports()};
 }
 
@@ -444,29 +427,14 @@ void Dataplane::Impl::collect(Time now) {
     }
     // Exact, and of nat sessions too (lib/flow/backend_flows.h).
     return id.place < pool->backends.size() &&
-           flows_of(backend_flows_, pool->backends[id.place].counter) != 0;
+           flows_of(flow_sums_.workers(), pool->backends[id.place].counter) != 0;
   });
-}
-
-// What is watched changes with the generation only.
-void Dataplane::Impl::share_flows() {
-  if (const uint64_t generation = registry_->generation(); generation != watched_of_) {
-    std::vector<uint32_t> watched = registry_->watched_counters();
-    std::sort(watched.begin(), watched.end());
-    std::vector<uint32_t> gone;
-    std::set_difference(watched_.begin(), watched_.end(), watched.begin(), watched.end(),
-                        std::back_inserter(gone));
-    forget_flows(backend_flows_, gone);
-    watched_ = std::move(watched);
-    watched_of_ = generation;
-  }
-  maglb::share_flows(backend_flows_, watched_);
 }
 
 void Dataplane::Impl::run(int signals) {
   for (;;) {
     pollfd waits[] = {{signals, POLLIN, 0}, {server_->fd(), POLLIN, 0}, {next_hops_->event_fd(), POLLIN, 0}};
-    const auto tick = watched_.empty() || workers_.size() == 1 ? kTick : kShareFlowsEvery;
+    const auto tick = flow_sums_.are_wanted() ? kShareFlowsEvery : kTick;
     poll(waits, std::size(waits), static_cast<int>(tick.count()));
     if (waits[0].revents != 0) {
       return;
@@ -477,7 +445,7 @@ void Dataplane::Impl::run(int signals) {
     steering_->poll_once(now);
     publisher_->reclaim();
     collect(now);
-    share_flows();
+    flow_sums_.update(*registry_);
   }
 }
 
