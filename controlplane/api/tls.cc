@@ -1,16 +1,41 @@
 #include "controlplane/api/tls.h"
 
 #include <fmt/format.h>
+#include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 namespace maglb {
 namespace {
 
 namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
+
+// Why a file was not taken: OpenSSL has no words for one that is not there.
+tl::unexpected<Error> not_taken(const char* what, const std::string& file, const error_code& error) {
+  if (access(file.c_str(), R_OK) != 0) {
+    return fail_errno(fmt::format("{} {}", what, file), errno);
+  }
+  const auto code = static_cast<unsigned long>(error.value());
+  const auto is = [code](int library, int reason) {
+    return ERR_GET_LIB(code) == library && ERR_GET_REASON(code) == reason;
+  };
+  // The bare number is asio's own, of a chain without a first certificate.
+  const bool is_empty = code == ERR_R_PEM_LIB || is(ERR_LIB_PEM, PEM_R_NO_START_LINE) ||
+                        is(ERR_LIB_X509, X509_R_NO_CERTIFICATE_OR_CRL_FOUND);
+  const char* const reason = ERR_reason_error_string(code);
+  const std::string why =
+      is_empty ? "none in PEM form is in it"
+      : is(ERR_LIB_X509, X509_R_KEY_VALUES_MISMATCH)
+          ? "it is not that of the certificate"
+          : fmt::format("not readable{}{}", reason == nullptr ? "" : ": ", reason == nullptr ? "" : reason);
+  return fail(ErrorKind::kInvalid, fmt::format("{} {}: {}", what, file, why));
+}
 
 Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
   auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
@@ -25,18 +50,20 @@ Result<std::shared_ptr<ssl::context>> make_context(const TlsFiles& files) {
   context->set_verify_mode(ssl::verify_peer | ssl::verify_fail_if_no_peer_cert, error);
   context->use_certificate_chain_file(files.certificate, error);
   if (error) {
-    return fail(ErrorKind::kInvalid, fmt::format("certificate {}: {}", files.certificate, error.message()));
+    return not_taken("certificate", files.certificate, error);
   }
   // Refuses a key that is not the certificate's.
   context->use_private_key_file(files.key, ssl::context::pem, error);
   if (error) {
-    return fail(ErrorKind::kInvalid, fmt::format("key {}: {}", files.key, error.message()));
+    return not_taken("key", files.key, error);
   }
   context->load_verify_file(files.client_ca, error);
-  STACK_OF(X509_NAME)* names = error ? nullptr : SSL_load_client_CA_file(files.client_ca.c_str());
+  if (error) {
+    return not_taken("client CA", files.client_ca, error);
+  }
+  STACK_OF(X509_NAME)* names = SSL_load_client_CA_file(files.client_ca.c_str());
   if (names == nullptr) {
-    return fail(ErrorKind::kInvalid, fmt::format("client CA {}: {}", files.client_ca,
-                                                 error ? error.message() : "no certificate in it"));
+    return fail(ErrorKind::kInvalid, fmt::format("client CA {}: no certificate is in it", files.client_ca));
   }
   SSL_CTX_set_client_CA_list(native, names);  // owns them
   return context;

@@ -282,9 +282,12 @@ def test_tcp_without_all_of_tls_is_refused_at_the_start(daemon, certificates):
         assert code == 2 and "mutual TLS only" in said
     code, said = refusal(daemon, *everything[2:])
     assert code == 2 and "need --api-listen" in said
-    for option, value, expected in (("--api-cert", "/nowhere", "certificate /nowhere"),
-                                    ("--api-key", f"{certificates}/bob.key", "bob.key: key values mismatch"),
-                                    ("--api-client-ca", "/dev/null", "client CA /dev/null"),
+    for option, value, expected in (("--api-cert", "/nowhere", "certificate /nowhere: No such file or directory"),
+                                    ("--api-cert", "/dev/null", "certificate /dev/null: none in PEM form is in it"),
+                                    ("--api-key", "/nowhere", "key /nowhere: No such file or directory"),
+                                    ("--api-key", f"{certificates}/bob.key", "bob.key: it is not that of the certificate"),
+                                    ("--api-client-ca", "/nowhere", "client CA /nowhere: No such file or directory"),
+                                    ("--api-client-ca", "/dev/null", "client CA /dev/null: none in PEM form is in it"),
                                     ("--api-listen", "localhost:80", "is not ADDRESS:PORT"),
                                     ("--api-listen", "127.0.0.1:0", "is not ADDRESS:PORT"),
                                     ("--api-listen", "::1:80", "is not ADDRESS:PORT")):
