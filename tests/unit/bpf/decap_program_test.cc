@@ -3,8 +3,6 @@
 // those inside the tunnels, never from the programs. tests/decap has scapy's packets and real sockets.
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -15,6 +13,7 @@
 #include "lib/bpf/decap.h"
 #include "lib/bpf/decap_maps.h"
 #include "lib/bpf/libbpf_options.h"
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -191,20 +190,14 @@ void write_sysctl(const char* path, const char* value) {
 class DecapProgramTest : public testing::TestWithParam<DecapMode> {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
-    }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
     // The programs run as on `lo`. This host would forward whatever is not its own.
-    ASSERT_EQ(
-        std::system(
+    if (!entered_own_network(
             "ip link set lo up && ip link add eth0 type veth peer name peer0 && ip link set eth0 up &&"
             "ip addr add 10.0.0.2/32 dev lo && ip addr add 198.51.100.1/32 dev lo &&"
             "ip addr add 2001:db8::2/128 dev lo nodad && ip addr add 2001:db8:5::1/128 dev lo nodad &&"
-            "ip link set peer0 up && ip route add default dev eth0 && ip -6 route add default dev eth0"),
-        0);
+            "ip link set peer0 up && ip route add default dev eth0 && ip -6 route add default dev eth0")) {
+      return;
+    }
     write_sysctl("/proc/sys/net/ipv4/conf/all/forwarding", "1");
     write_sysctl("/proc/sys/net/ipv6/conf/all/forwarding", "1");
     attach({.from = kFrom, .gre_key = {}});

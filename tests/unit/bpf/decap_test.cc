@@ -3,13 +3,12 @@
 
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 
 #include "lib/bpf/attachment.h"
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -17,13 +16,9 @@ namespace {
 class DecapTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network("ip link add eth0 type veth peer name peer0")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_EQ(std::system("ip link add eth0 type veth peer name peer0"), 0);
   }
   void TearDown() override { (void)!std::system("ip link del eth0 2> /dev/null"); }
 

@@ -3,8 +3,6 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -17,6 +15,7 @@
 #include "lib/bpf/objects.h"
 #include "lib/bpf/probe_tunnel.h"
 #include "lib/lb/encapsulation.h"
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -82,19 +81,14 @@ Bytes framed(const Bytes& packet) {
 class ProbeProgramTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network(
+            "ip link set lo up && ip link add eth0 type veth peer name peer0 &&"
+            "ip link set eth0 up && ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
+            "ip address add 2001:db8::2/48 dev eth0 nodad &&"
+            "ip route add 10.9.0.0/16 via 10.0.0.1 &&"
+            "sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv6.conf.eth0.forwarding=1")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_EQ(
-        std::system("ip link set lo up && ip link add eth0 type veth peer name peer0 &&"
-                    "ip link set eth0 up && ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
-                    "ip address add 2001:db8::2/48 dev eth0 nodad &&"
-                    "ip route add 10.9.0.0/16 via 10.0.0.1 &&"
-                    "sysctl -qw net.ipv4.conf.eth0.forwarding=1 net.ipv6.conf.eth0.forwarding=1"),
-        0);
     auto object = BpfObject::load(probe_object(), "maglb_probe");
     ASSERT_TRUE(object) << object.error().message;
     object_.emplace(std::move(*object));

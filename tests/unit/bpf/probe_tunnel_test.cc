@@ -3,12 +3,12 @@
 #include "lib/bpf/probe_tunnel.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <string>
+
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -24,17 +24,13 @@ IpAddress address(const char* text) {
 class ProbeTunnelTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network(
+            "ip link set lo up && ip link add eth0 type veth peer name peer0 &&"
+            "ip link set eth0 up && ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
+            "ip address add 2001:db8::2/48 dev eth0 nodad && ip route add default via 10.0.0.1 &&"
+            "ip route add default via 2001:db8::1")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_TRUE(
-        shell("ip link set lo up && ip link add eth0 type veth peer name peer0 &&"
-              "ip link set eth0 up && ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
-              "ip address add 2001:db8::2/48 dev eth0 nodad && ip route add default via 10.0.0.1 &&"
-              "ip route add default via 2001:db8::1"));
   }
 
   const IpAddress web_ = address("198.51.100.1");

@@ -4,8 +4,6 @@
 
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <array>
 #include <cstdlib>
@@ -14,6 +12,7 @@
 #include "lib/bpf/libbpf_options.h"
 #include "lib/bpf/objects.h"
 #include "lib/bpf/steering.h"
+#include "tests/support/own_network.h"
 #include "tests/unit/bpf/steer_model.h"
 
 namespace maglb {
@@ -21,13 +20,9 @@ namespace maglb {
 class SteeringTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network("ip link add lb0 address 02:aa:00:00:00:01 type veth peer name peer0")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_EQ(run("ip link add lb0 address 02:aa:00:00:00:01 type veth peer name peer0"), 0);
     auto object = BpfObject::load(steer_object(), "maglb_steer");
     ASSERT_TRUE(object) << object.error().message;
     object_.emplace(std::move(*object));

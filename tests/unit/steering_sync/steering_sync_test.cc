@@ -3,8 +3,6 @@
 #include "dataplane/steering_sync.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <optional>
@@ -13,6 +11,7 @@
 #include "lib/bpf/attachment.h"
 #include "lib/bpf/objects.h"
 #include "lib/bpf/steer_maps.h"
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -74,13 +73,9 @@ TEST(Without, HoldsEveryAddressButThose) {
 class SteeringSyncTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network("ip link add lb0 type veth peer name peer0")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_EQ(std::system("ip link add lb0 type veth peer name peer0"), 0);
     auto object = BpfObject::load(steer_object(), MAGLB_STEER_PROGRAM);
     ASSERT_TRUE(object) << object.error().message;
     object_.emplace(std::move(*object));

@@ -3,12 +3,12 @@
 
 #include <fmt/format.h>
 #include <gtest/gtest.h>
-#include <sched.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <set>
+
+#include "tests/support/own_network.h"
 
 namespace maglb {
 namespace {
@@ -28,16 +28,12 @@ ProbeUser user(const std::string& name, const char* backend, const char* service
 class TunnelMarksTest : public testing::Test {
  protected:
   void SetUp() override {
-    if (geteuid() != 0) {
-      GTEST_SKIP() << "needs root to load BPF programs";
+    if (!entered_own_network(
+            "ip link set lo up && ip link add eth0 type veth peer name peer0 && ip link set eth0 up &&"
+            "ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
+            "ip route add default via 10.0.0.1")) {
+      return;
     }
-    if (unshare(CLONE_NEWNET) != 0) {
-      GTEST_SKIP() << "can't make a network namespace";
-    }
-    ASSERT_TRUE(
-        shell("ip link set lo up && ip link add eth0 type veth peer name peer0 && ip link set eth0 up &&"
-              "ip link set peer0 up && ip address add 10.0.0.2/16 dev eth0 &&"
-              "ip route add default via 10.0.0.1"));
   }
 
   boost::asio::io_context io_;
