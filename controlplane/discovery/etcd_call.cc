@@ -6,30 +6,19 @@
 #include <cstring>
 #include <utility>
 
+#include "controlplane/probe/curl_options.h"
+
 namespace maglb {
 namespace {
 
 constexpr long kConnectTimeoutMs = 3000;
 constexpr long kKeepaliveSeconds = 10;
 
-class Options {
- public:
-  explicit Options(CURL* easy) : easy_(easy) {}
-  template <typename Value>
-  void set(CURLoption option, Value value) {
-    good_ = curl_easy_setopt(easy_, option, value) == CURLE_OK && good_;
+void set_file(CurlOptions& options, CURLoption option, const std::string& path) {
+  if (!path.empty()) {
+    options.set(option, path.c_str());
   }
-  void set_file(CURLoption option, const std::string& path) {
-    if (!path.empty()) {
-      set(option, path.c_str());
-    }
-  }
-  bool good() const { return good_; }
-
- private:
-  CURL* easy_;
-  bool good_ = true;
-};
+}
 
 }  // namespace
 
@@ -72,7 +61,7 @@ bool EtcdCall::set_up(const EtcdEndpoint& endpoint, const std::string& path,
   const std::string to = fmt::format(fmt::runtime(endpoint.address.is_v4() ? "::{}:" : "::[{}]:"), address);
   connect_to_.reset(curl_slist_append(nullptr, to.c_str()));
   headers_.reset(curl_slist_append(nullptr, "Content-Type: application/json"));
-  Options options(easy_.get());
+  CurlOptions options(easy_.get());
   options.set(CURLOPT_URL, (endpoint.url + path).c_str());
   options.set(CURLOPT_CONNECT_TO, connect_to_.get());
   options.set(CURLOPT_PROTOCOLS_STR, "http,https");
@@ -82,30 +71,21 @@ bool EtcdCall::set_up(const EtcdEndpoint& endpoint, const std::string& path,
   options.set(CURLOPT_POST, 1L);
   options.set(CURLOPT_POSTFIELDSIZE, static_cast<long>(body_.size()));
   options.set(CURLOPT_POSTFIELDS, body_.data());
-  options.set(CURLOPT_NOSIGNAL, 1L);
-  options.set(CURLOPT_PROXY, "");
-  options.set(CURLOPT_NOPROXY, "*");
-  options.set(CURLOPT_FRESH_CONNECT, 1L);
-  options.set(CURLOPT_FORBID_REUSE, 1L);
   options.set(CURLOPT_CONNECTTIMEOUT_MS, kConnectTimeoutMs);
   options.set(CURLOPT_TIMEOUT_MS, static_cast<long>(timeout.count()));
   options.set(CURLOPT_TCP_KEEPALIVE, 1L);
   options.set(CURLOPT_TCP_KEEPIDLE, kKeepaliveSeconds);
   options.set(CURLOPT_TCP_KEEPINTVL, kKeepaliveSeconds);
-  options.set(CURLOPT_ERRORBUFFER, error_text_.data());
   options.set(CURLOPT_SSLVERSION, long{CURL_SSLVERSION_TLSv1_2});
-  options.set_file(CURLOPT_CAINFO, endpoint.ca_file);
-  options.set_file(CURLOPT_SSLCERT, endpoint.cert_file);
-  options.set_file(CURLOPT_SSLKEY, endpoint.key_file);
+  set_file(options, CURLOPT_CAINFO, endpoint.ca_file);
+  set_file(options, CURLOPT_SSLCERT, endpoint.cert_file);
+  set_file(options, CURLOPT_SSLKEY, endpoint.key_file);
   return connect_to_ && headers_ && options.good();
 }
 
 bool EtcdCall::set_callbacks() {
-  Options options(easy_.get());
-  options.set(CURLOPT_OPENSOCKETFUNCTION, &EtcdCall::open_socket);
-  options.set(CURLOPT_OPENSOCKETDATA, this);
-  options.set(CURLOPT_CLOSESOCKETFUNCTION, &CurlEngine::close_socket);
-  options.set(CURLOPT_CLOSESOCKETDATA, engine_.get());
+  CurlOptions options(easy_.get());
+  options.own_connection(*engine_, &EtcdCall::open_socket, this, error_text_);
   options.set(CURLOPT_WRITEFUNCTION, &EtcdCall::on_piece);
   options.set(CURLOPT_WRITEDATA, this);
   return options.good();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "controlplane/probe/curl_error.h"
+#include "controlplane/probe/curl_options.h"
 #include "controlplane/probe/http_words.h"
 
 namespace maglb {
@@ -33,21 +34,6 @@ std::string_view trimmed(std::string_view text) {
   return first == std::string_view::npos ? std::string_view()
                                          : text.substr(first, text.find_last_not_of(kBlank) - first + 1);
 }
-
-// All that curl_easy_setopt() was asked for went well.
-class Options {
- public:
-  explicit Options(CURL* easy) : easy_(easy) {}
-  template <typename Value>
-  void set(CURLoption option, Value value) {
-    good_ = curl_easy_setopt(easy_, option, value) == CURLE_OK && good_;
-  }
-  bool good() const { return good_; }
-
- private:
-  CURL* easy_;
-  bool good_ = true;
-};
 
 }  // namespace
 
@@ -155,7 +141,7 @@ bool CurlAttempt::set_address() {
       curl_url_set(url_.get(), CURLUPART_HOST, name.c_str(), 0) == CURLUE_OK &&
       curl_url_set(url_.get(), CURLUPART_PORT, std::to_string(target_->port).c_str(), 0) == CURLUE_OK &&
       curl_url_set(url_.get(), CURLUPART_PATH, "/", 0) == CURLUE_OK;
-  Options options(easy_.get());
+  CurlOptions options(easy_.get());
   options.set(CURLOPT_CURLU, url_.get());
   options.set(CURLOPT_CONNECT_TO, connect_to_.get());
   return good && options.good();
@@ -173,7 +159,7 @@ bool CurlAttempt::set_request() {
     static_cast<void>(headers_.release());
     headers_.reset(longer);
   }
-  Options options(easy_.get());
+  CurlOptions options(easy_.get());
   options.set(CURLOPT_HTTPHEADER, headers_.get());
   options.set(CURLOPT_REQUEST_TARGET, request_.path.c_str());
   options.set(CURLOPT_USERAGENT, "maglb-probe/" MAGLB_VERSION);
@@ -203,7 +189,7 @@ bool CurlAttempt::set_tls() {
     }
     roots_ = std::move(*found);
   }
-  Options options(easy_.get());
+  CurlOptions options(easy_.get());
   // The roots come from handshake_begins(): libcurl would read its own for every connection.
   options.set(CURLOPT_CAINFO, nullptr);
   options.set(CURLOPT_CAPATH, nullptr);
@@ -221,27 +207,18 @@ bool CurlAttempt::set_tls() {
 }
 
 void CurlAttempt::set_limits() {
-  Options options(easy_.get());
-  options.set(CURLOPT_NOSIGNAL, 1L);
+  CurlOptions options(easy_.get());
   options.set(CURLOPT_PROTOCOLS_STR, request_.tls ? "https" : "http");
   options.set(CURLOPT_FOLLOWLOCATION, 0L);
-  options.set(CURLOPT_PROXY, "");
-  options.set(CURLOPT_NOPROXY, "*");
-  options.set(CURLOPT_FRESH_CONNECT, 1L);
-  options.set(CURLOPT_FORBID_REUSE, 1L);
   options.set(CURLOPT_CONNECTTIMEOUT, kNeverSeconds);
   // Addresses need no cache; looking through one would cost each transfer the time of all others.
   options.set(CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-  options.set(CURLOPT_ERRORBUFFER, error_text_.data());
   check(options.good(), "libcurl knows its options");
 }
 
 void CurlAttempt::set_callbacks() {
-  Options options(easy_.get());
-  options.set(CURLOPT_OPENSOCKETFUNCTION, &CurlAttempt::open_socket);
-  options.set(CURLOPT_OPENSOCKETDATA, this);
-  options.set(CURLOPT_CLOSESOCKETFUNCTION, &CurlEngine::close_socket);
-  options.set(CURLOPT_CLOSESOCKETDATA, engine_.get());
+  CurlOptions options(easy_.get());
+  options.own_connection(*engine_, &CurlAttempt::open_socket, this, error_text_);
   options.set(CURLOPT_PREREQFUNCTION, &CurlAttempt::connected);
   options.set(CURLOPT_PREREQDATA, this);
   options.set(CURLOPT_HEADERFUNCTION, &CurlAttempt::head_line);
