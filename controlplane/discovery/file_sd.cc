@@ -80,13 +80,24 @@ Result<Group> group_of(const json& object) {
   return group;
 }
 
-Result<Groups> groups_of_json(std::string_view text) {
+// "web.json:3:14" of the byte where a reader stopped, which counts from 1.
+std::string place_of(size_t byte, std::string_view text, const std::string& path) {
+  const std::string_view read = text.substr(0, byte == 0 ? 0 : byte - 1);
+  const size_t line_begin = read.rfind('\n') + 1;  // 0 where there is none
+  return fmt::format("{}:{}:{}", path, 1 + std::count(read.begin(), read.end(), '\n'),
+                     1 + read.size() - line_begin);
+}
+
+Result<Groups> groups_of_json(std::string_view text, const std::string& path) {
   json document;
   try {
     // What is nested deeper means nothing here, and would cost memory.
     document = json::parse(text, [](int depth, json::parse_event_t, json&) { return depth <= kMaxDepth; });
-  } catch (const json::exception& error) {
-    return fail(ErrorKind::kInvalid, error.what());
+  } catch (const json::parse_error& error) {
+    return fail(ErrorKind::kInvalid,
+                fmt::format("{}: not readable as JSON from here on", place_of(error.byte, text, path)));
+  } catch (const json::exception&) {
+    return fail(ErrorKind::kInvalid, fmt::format("{}: a number in it is out of range", path));
   }
   if (!document.is_array()) {
     return expected(kList);
@@ -225,7 +236,7 @@ Result<IpAddress> parse_target(std::string_view text) {
 }
 
 Result<Members> parse_file_sd(std::string_view text, const std::string& path, uint32_t weight) {
-  const Result<Groups> groups = is_yaml(path) ? groups_of_yaml(text, path) : groups_of_json(text);
+  const Result<Groups> groups = is_yaml(path) ? groups_of_yaml(text, path) : groups_of_json(text, path);
   if (!groups) {
     return tl::unexpected<Error>(groups.error());
   }

@@ -108,7 +108,7 @@ TEST_F(DiscoveryTest, TellsAConditionOnceAndKeepsTheMembers) {
   }
   ASSERT_TRUE(run_until([&] { return !conditions_["a"].empty(); }));
   EXPECT_NE(conditions_["a"].find("the last known members stay"), std::string::npos);
-  EXPECT_EQ(events("parse error"), 1u);
+  EXPECT_EQ(events("not readable as JSON"), 1u);
   EXPECT_EQ(lists_["a"], "10.0.1.11=100");
   // Nobody at all is an error of another kind.
   write("a", "[]");

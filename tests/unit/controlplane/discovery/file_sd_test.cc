@@ -64,8 +64,8 @@ TEST(FileSd, RefusesNamesAndSaysWhoLooksThemUp) {
 
 TEST(FileSd, RefusesWhatIsWrong) {
   EXPECT_TRUE(refused(json("{}"), "expected a list"));
-  EXPECT_TRUE(refused(json(""), "parse error"));
-  EXPECT_TRUE(refused(json("[{\"targets\": [\"10.0.1.11\"]}"), "parse error"));
+  EXPECT_TRUE(refused(json(""), "web.json:1:1: not readable as JSON"));
+  EXPECT_TRUE(refused(json("[\n {\"targets\": [\"10.0.1.11\"]},\n x"), "web.json:3:2: not readable as JSON"));
   EXPECT_TRUE(refused(json("[1]"), "group 1: expected targets"));
   EXPECT_TRUE(refused(json(R"([{"targets": "10.0.1.11"}])"), "expected targets"));
   EXPECT_TRUE(refused(json(R"([{"targets": [1]}])"), "expected a target in quotes"));
@@ -81,7 +81,7 @@ TEST(FileSd, RefusesWhatIsWrong) {
   EXPECT_TRUE(refused(yaml("a: b\n"), "expected a list"));
   EXPECT_TRUE(refused(yaml("- 10.0.1.11\n"), "web.yml:1:3"));
   EXPECT_TRUE(refused(yaml("- targets: [10.0.1.11]\n  label: {}\n"), "did you mean"));
-  EXPECT_TRUE(refused(json(std::string(100000, '[')), "parse error"));
+  EXPECT_TRUE(refused(json(std::string(100000, '[')), "not readable as JSON"));
 }
 
 TEST(FileSd, BoundsTheMembers) {

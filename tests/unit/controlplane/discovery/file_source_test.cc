@@ -54,7 +54,7 @@ TEST_F(FileSourceTest, SaysWhatIsWrongAndRecovers) {
   start_at(path());
   ASSERT_TRUE(fails("No such file"));
   write_file(path(), "garbage");
-  ASSERT_TRUE(fails("parse error"));
+  ASSERT_TRUE(fails("not readable as JSON"));
   EXPECT_NE(error_.find(path().string()), std::string::npos) << error_;
   replace(targets("\"10.0.1.11\""));
   ASSERT_TRUE(finds("10.0.1.11=7"));
