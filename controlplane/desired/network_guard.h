@@ -44,7 +44,7 @@ class NetworkGuard {
   enum class Turn : uint8_t { kNone, kBegun, kRecovered, kGivenUp };
 
   using Everyone = std::function<std::vector<ProbedBackend>()>;
-  // How many outcomes alike it has had in a row; nothing: it is probed no more.
+  // How many outcomes alike it has had in a row; nothing: it is probed no more, or cannot be for now.
   using FailuresOf = std::function<std::optional<uint64_t>(const BackendKey&)>;
 
   // What changed with this look. `everyone` is asked when a hold may begin, `failures_of` while one lasts.

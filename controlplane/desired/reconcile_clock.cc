@@ -34,7 +34,8 @@ void Reconciler::look_at_network() {
   }
   const auto failures_of = [this](const BackendKey& key) -> std::optional<uint64_t> {
     const auto status = prober_.status(key.first, key.second);
-    return status ? std::optional(status->consecutive) : std::nullopt;
+    const bool probed = status && status->health != Health::kUnknown;
+    return probed ? std::optional(status->consecutive) : std::nullopt;
   };
   const auto turn = guard_.look(
       prober_.counters(), [this] { return everyone_probed(); }, failures_of, system_clock::now());

@@ -33,10 +33,12 @@ using UserKey = std::pair<std::string, std::string>;  // pool, backend
 struct User;
 
 struct Target {
-  explicit Target(const ProbeTarget& t) : what(t), state(rules()), reason(t.fault) {}
+  explicit Target(const ProbeTarget& t) : what(t), state(rules()) {}
 
   HealthRules rules() const { return {what.config.rise, what.config.fall, what.config.cool_down}; }
   size_t type() const { return static_cast<size_t>(what.config.type); }
+  // For others; `state` keeps what it was when a fault came.
+  Health health() const { return what.fault.empty() ? state.health() : Health::kUnknown; }
 
   const ProbeTarget what;
   HealthState state;
@@ -72,15 +74,39 @@ int badness(Health health) {
 
 const Target& worst_target(const User& user) {
   return **std::max_element(user.targets.begin(), user.targets.end(), [](const Target* a, const Target* b) {
-    const int left = badness(a->state.health());
-    const int right = badness(b->state.health());
+    const int left = badness(a->health());
+    const int right = badness(b->health());
     return left != right ? left < right : a->state.since() < b->state.since();
   });
 }
 
 ProbeStatus status_of(const User& user) {
   const Target& t = worst_target(user);
-  return {t.state.health(), t.reason, t.state.since(), t.state.consecutive(), t.latency, t.last_outcome};
+  return {t.health(),      t.what.fault.empty() ? t.reason : t.what.fault,
+          t.state.since(), t.state.consecutive(),
+          t.latency,       t.last_outcome};
+}
+
+// But for how the packets leave this host.
+bool ask_the_same(const ProbeTarget& a, const ProbeTarget& b) {
+  return a.address == b.address && a.port == b.port && a.connect_to == b.connect_to && a.config == b.config;
+}
+
+// What its user's targets of before were to it.
+void learn_from(const User& before, Target& target) {
+  for (const Target* was : before.targets) {
+    if (ask_the_same(was->what, target.what)) {
+      target.state = was->state;
+      target.reason = was->reason;
+      target.latency = was->latency;
+      return;
+    }
+  }
+  const Target& was = worst_target(before);
+  if (was.what.address == target.what.address) {
+    target.state = HealthState(target.rules(), was.state.health(), was.state.since());
+    target.reason = was.reason;
+  }
 }
 
 uint32_t descriptors_for_probes() {
@@ -177,7 +203,7 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
     return user == users_.end() || user->first.first != entry.first;
   });
   for (auto& [key, user] : users_) {
-    user.reported = worst_target(user).state.health();
+    user.reported = worst_target(user).health();
   }
   schedule_first(made);
   admit_waiting(sockets_, monotonic_now());
@@ -188,10 +214,6 @@ void Prober::Impl::set_users(std::vector<ProbeUser> users) {
 // Fills users_ and ties them to targets; returns the new targets to be probed.
 std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Users& before) {
   std::vector<Target*> made;
-  auto learn = [](Target& target, Health health, WallTime since, const std::string& reason) {
-    target.state = HealthState(target.rules(), health, since);
-    target.reason = reason;
-  };
   for (ProbeUser& from : users) {
     Target& target = find_or_make(from.target, made);
     const UserKey key{std::move(from.pool), std::move(from.backend)};
@@ -207,21 +229,15 @@ std::vector<Target*> Prober::Impl::adopt(std::vector<ProbeUser>& users, const Us
     if (std::find(target.latencies.begin(), target.latencies.end(), latency) == target.latencies.end()) {
       target.latencies.push_back(latency);
     }
-    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{} ||
-        !target.what.fault.empty()) {
+    if (target.state.health() != Health::kUnknown || target.last_outcome != WallTime{}) {
       continue;
     }
     if (from.known) {
-      learn(target, from.known->healthy ? Health::kHealthy : Health::kUnhealthy, from.known->since,
-            from.known->reason);
-      continue;
-    }
-    const auto old = before.find(key);
-    if (old != before.end()) {
-      const Target& was = worst_target(old->second);
-      if (was.what.address == target.what.address) {
-        learn(target, was.state.health(), was.state.since(), was.reason);
-      }
+      target.state = HealthState(target.rules(), from.known->healthy ? Health::kHealthy : Health::kUnhealthy,
+                                 from.known->since);
+      target.reason = from.known->reason;
+    } else if (const auto old = before.find(key); old != before.end()) {
+      learn_from(old->second, target);
     }
   }
   return made;
@@ -429,7 +445,7 @@ void Prober::Impl::log_skip(const Target& target, const std::string& reason, Tim
 void Prober::Impl::notify(const Target& target) {
   std::vector<UserKey> changed;
   for (User* user : target.users) {
-    const Health health = worst_target(*user).state.health();
+    const Health health = worst_target(*user).health();
     if (std::exchange(user->reported, health) != health) {
       changed.push_back(*user->key);
     }

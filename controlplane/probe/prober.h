@@ -20,6 +20,8 @@
 //      and no evidence about the backend.
 //   4. An unchanged target keeps its state through set_users().
 //   5. A target with a fault has no attempt, its health is unknown, and its reason is the fault.
+//   6. A mark that changes, and a fault that comes or goes, are none of the backend's: what a target's
+//      outcomes had come to, counts and cool-down too, waits for the target that asks the same.
 //
 // Threads: all of it on the io_context's one thread. It may be destroyed at any time but from its own
 // callback; attempts under way are dropped without a call.

@@ -10,12 +10,17 @@ namespace maglb {
 namespace {
 
 constexpr size_t kMostWarnings = 5;
+constexpr const char* kAcrossFamilies = "l2, and the service's address is not of the backend's family";
 
 // The element behind the one of `last`, around the end. REQUIRES: the map is not empty.
 template <typename Map, typename Key>
 typename Map::iterator after(Map& map, const std::optional<Key>& last) {
   const auto next = last ? map.upper_bound(*last) : map.begin();
   return next == map.end() ? map.begin() : next;
+}
+
+bool is_across_families(const ProbeUser& user) {
+  return user.path->mode == ForwardMode::kL2 && user.path->backend.is_v4() != user.target.connect_to.is_v4();
 }
 
 }  // namespace
@@ -67,8 +72,12 @@ void TunnelMarks::want(const std::vector<ProbeUser>& users) {
   for (auto& [address, service] : services_) {
     service.wanted = false;
   }
+  across_families_.clear();
   for (const ProbeUser& user : users) {
     if (user.path) {
+      if (is_across_families(user)) {
+        across_families_.emplace(user.target.connect_to, user.path->backend);
+      }
       ways_[*user.path].wanted = true;
       services_[user.target.connect_to].wanted = true;
     }
@@ -158,7 +167,10 @@ uint32_t TunnelMarks::next_free() {
 std::string TunnelMarks::fault_of(const ProbeUser& user) const {
   const Way& way = ways_.at(*user.path);
   const Service& service = services_.at(user.target.connect_to);
-  const std::string& fault = !fault_.empty() ? fault_ : !service.fault.empty() ? service.fault : way.fault;
+  const std::string fault = !fault_.empty()            ? fault_
+                            : is_across_families(user) ? kAcrossFamilies
+                            : !service.fault.empty()   ? service.fault
+                                                       : way.fault;
   return fault.empty() ? "" : "not probed through its tunnel: " + fault;
 }
 
@@ -229,6 +241,9 @@ std::vector<std::string> TunnelMarks::warnings() const {
   }
   for (const auto& [path, way] : ways_) {
     add(fmt::format("{} by {}", path.backend.to_string(), to_string(path.mode)), way.fault);
+  }
+  for (const auto& [service, backend] : across_families_) {
+    add(fmt::format("{} at {}", service.to_string(), backend.to_string()), kAcrossFamilies);
   }
   if (count > kMostWarnings) {
     warnings.push_back(fmt::format("probes through tunnels: {} more are not made", count - kMostWarnings));

@@ -6,7 +6,8 @@
 //   1. A user with a path leaves give() with a mark whose packets take that path, or with a fault that says
 //      why not. It is never left to be probed directly.
 //   2. A fault is of this host: no privilege, no device, another rule in the way, the service's address on
-//      this host, no route to the backend, no mark left. It is no evidence about a backend.
+//      this host, no route to the backend, no mark left; or l2 and a service of the other family than the
+//      backend, which would need a neighbour of both. It is no evidence about a backend.
 //   3. At most `max_marks` marks; one that became free is the last to be used again.
 //
 // What was true is looked at again: the rules each kLookInterval, services and paths kLooksAtATime of each
@@ -24,7 +25,9 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "controlplane/probe/prober.h"
@@ -84,7 +87,8 @@ class TunnelMarks {
   std::string fault_;  // why there is no tunnel_
   std::map<ProbePath, Way> ways_;
   std::map<IpAddress, Service> services_;
-  std::vector<bool> taken_;  // by index
+  std::set<std::pair<IpAddress, IpAddress>> across_families_;  // service and backend, by l2
+  std::vector<bool> taken_;                                    // by index
   uint32_t taken_count_ = 0;
   uint32_t last_index_ = 0;
   std::optional<ProbePath> looked_way_;  // the last one that was looked at

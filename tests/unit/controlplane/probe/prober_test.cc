@@ -97,6 +97,28 @@ TEST_P(ProberTest, KeepsTheStateOfUnchangedTargets) {
   EXPECT_EQ(one.accepted(), 1u);
 }
 
+TEST_P(ProberTest, AFaultIsNoEvidenceAndForgetsNone) {
+  auto server = std::make_unique<Server>(io_, loopback(), drop());
+  ProbeConfig patient = config();
+  patient.fall = 1000000;
+  ProbeUser one = user("b", server->port(), patient);
+  prober().set_users({one});
+  ASSERT_TRUE(run_until([&] { return health("b") == Health::kHealthy; }));
+  server->close();
+  ASSERT_TRUE(run_until([&] { return status("b").consecutive >= 5 && status("b").reason != "connected"; }));
+  const ProbeStatus before = status("b");
+  one.target.fault = "no route";
+  prober().set_users({one});
+  EXPECT_EQ(health("b"), Health::kUnknown);
+  EXPECT_EQ(status("b").reason, "no route");
+  one.target.fault.clear();
+  prober().set_users({one});
+  EXPECT_EQ(health("b"), Health::kHealthy);
+  EXPECT_EQ(status("b").reason, before.reason);
+  EXPECT_EQ(status("b").since, before.since);
+  EXPECT_EQ(status("b").consecutive, before.consecutive) << "it falls when it would have";
+}
+
 TEST_P(ProberTest, StartsWithTheHealthThatWasKnown) {
   Server server(io_, loopback(), drop());
   server.close();

@@ -82,6 +82,17 @@ TEST_F(TunnelMarksTest, TheMarkBeyondTheLastIsAFault) {
   EXPECT_TRUE(marks.warnings().empty());
 }
 
+TEST_F(TunnelMarksTest, ByL2AServiceOfTheOtherFamilyIsAFault) {
+  TunnelMarks marks(io_, {}, [] {});
+  std::vector<ProbeUser> users = {user("a", "10.0.1.11", "2001:db8::1", ForwardMode::kL2),
+                                  user("b", "10.0.1.11", "198.51.100.1", ForwardMode::kL2)};
+  marks.give(users);
+  EXPECT_FALSE(users[0].target.mark);
+  EXPECT_NE(users[0].target.fault.find("family"), std::string::npos) << users[0].target.fault;
+  EXPECT_TRUE(users[1].target.mark) << users[1].target.fault;
+  EXPECT_EQ(marks.warnings().size(), 1u);
+}
+
 TEST_F(TunnelMarksTest, AFaultOfThisHostIsToldAndEnds) {
   ASSERT_TRUE(shell("ip route del default"));
   TunnelMarks marks(io_, {}, [this] { ++changes_; });
