@@ -9,8 +9,9 @@ std::string fallback_name(std::string_view fallback, std::string_view backend) {
   return name;
 }
 
-bool fallback_serves(const PoolCount& own, bool panic, const PoolCount& fallback) {
-  return own.healthy == 0 && !panic && fallback.healthy > 0;
+bool fallback_serves(const PoolCount& own, bool panic, const PoolCount& fallback, bool served) {
+  const bool on_trial = own.wanted == 0 && own.unjudged > 0;
+  return own.healthy == 0 && !panic && (served || (fallback.healthy > 0 && !on_trial));
 }
 
 void add_fallback(PoolConfig& pool, const PoolConfig& fallback, bool serves) {

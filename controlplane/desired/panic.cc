@@ -8,13 +8,15 @@ bool is_wanted(const BackendConfig& backend) {
   return backend.state == AdminState::kUp && backend.weight > 0;
 }
 
-PoolCount count_pool(const PoolConfig& pool, const std::function<bool(const BackendConfig&)>& is_healthy) {
+PoolCount count_pool(const PoolConfig& pool, const Verdicts& verdicts) {
   PoolCount count;
   for (const BackendConfig& backend : pool.backends) {
-    if (is_wanted(backend)) {
-      ++count.wanted;
-      count.healthy += is_healthy(backend) ? 1 : 0;
+    if (!is_wanted(backend)) {
+      continue;
     }
+    const bool judged = verdicts.is_judged(pool.name, backend.name);
+    ++(judged ? count.wanted : count.unjudged);
+    count.healthy += judged && verdicts.is_healthy(pool.name, backend.name) ? 1 : 0;
   }
   return count;
 }

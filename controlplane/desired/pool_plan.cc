@@ -12,7 +12,7 @@ PoolPlan own_part(const PoolConfig& pool, const Lives& lives) {
   };
   PoolPlan plan;
   plan.pool = pool;
-  plan.count = count_pool(pool, is_healthy);
+  plan.count = count_pool(pool, lives.verdicts);
   plan.needed = needed_healthy(pool.min_healthy, plan.count.wanted);
   plan.panic = is_panic(pool.min_healthy, plan.count);
   for (BackendConfig& backend : plan.pool.backends) {
@@ -32,7 +32,7 @@ PoolPlan own_part(const PoolConfig& pool, const Lives& lives) {
 
 }  // namespace
 
-PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Lives& lives) {
+PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Lives& lives, bool served) {
   PoolPlan plan = own_part(pool, lives);
   if (fallback == nullptr) {
     return plan;
@@ -44,8 +44,12 @@ PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Liv
   }
   plan.pool.max_connections = 0;
   const PoolPlan other = own_part(*fallback, lives);
-  const PoolCount serving = other.panic ? PoolCount{other.count.wanted, other.count.wanted} : other.count;
-  plan.on_fallback = fallback_serves(plan.count, plan.panic, serving);
+  const PoolCount serving = other.panic ? PoolCount{other.count.wanted, other.count.wanted, 0} : other.count;
+  plan.on_fallback = fallback_serves(plan.count, plan.panic, serving, served);
+  if (plan.on_fallback) {
+    std::erase_if(plan.healthy,
+                  [&](const std::string& name) { return !lives.verdicts.is_judged(pool.name, name); });
+  }
   add_fallback(plan.pool, other.pool, plan.on_fallback);
   for (const std::string& name : other.healthy) {
     plan.healthy.insert(fallback_name(fallback->name, name));

@@ -5,7 +5,8 @@
 //   1. A drain that is closed counts as down.
 //   2. Verdicts say who is healthy (verdicts.h).
 //   3. Too few healthy ones: panic, all that are wanted are healthy and have their whole weight (panic.h).
-//   4. Nobody healthy and no panic: the fallback serves, if it has somebody (fallback.h).
+//   4. Nobody healthy and no panic: the fallback serves, if it has somebody (fallback.h). Who is on trial
+//      then waits.
 //   5. Weights of those that ramp are the ramp's (slow_start.h).
 // Where none of these finds anybody, the table stays: compile()'s invariant 2.
 #pragma once
@@ -38,7 +39,9 @@ struct Lives {
   const DrainDeadlines& drains;
 };
 
-// `fallback`: null when the pool has none. REQUIRES: both have been judged.
-PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Lives& lives);
+// `fallback`: null when the pool has none. `served`: the fallback did in the last table. REQUIRES: both have
+// been judged.
+PoolPlan plan_pool(const PoolConfig& pool, const PoolConfig* fallback, const Lives& lives,
+                   bool served = false);
 
 }  // namespace maglb

@@ -117,11 +117,12 @@ void Reconciler::begin_ramps(const PoolConfig& pool, const std::vector<std::stri
 
 // True when the pool is compiled to something else than before.
 bool Reconciler::replan(const PoolConfig& pool) {
-  const PoolPlan plan = plan_pool(pool, pool_named(pool.fallback), {verdicts_, slow_start_, drains_});
+  const auto place = tables_.find(pool.name);
+  const bool served = place != tables_.end() && place->second.on_fallback;
+  const PoolPlan plan = plan_pool(pool, pool_named(pool.fallback), {verdicts_, slow_start_, drains_}, served);
   const HealthOf is_healthy = [&plan](std::string_view, std::string_view backend) {
     return plan.healthy.contains(backend);
   };
-  const auto place = tables_.find(pool.name);
   PoolTable before = place == tables_.end() ? PoolTable{} : std::move(place->second);
   const CompiledPool last{before.spec, before.stale};
   const auto began = std::chrono::steady_clock::now();

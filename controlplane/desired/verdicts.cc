@@ -6,7 +6,7 @@
 namespace maglb {
 
 void Verdicts::remember(const BackendKey& backend, const IpAddress& address, bool healthy) {
-  pools_[backend.first][backend.second] = {address, healthy};
+  pools_[backend.first][backend.second] = {address, healthy, true};
 }
 
 std::vector<std::string> Verdicts::judge_pool(const PoolConfig& pool, const Opinion& opinion) {
@@ -24,11 +24,13 @@ std::vector<std::string> Verdicts::judge_pool(const PoolConfig& pool, const Opin
     const bool was_here =
         before != nullptr && found != before->end() && found->second.address == backend.address;
     verdict.healthy = known == ProbeOpinion::kUnchecked || known == ProbeOpinion::kHealthy;
+    verdict.judged = true;
     if (known == ProbeOpinion::kUnknown) {
-      if (!was_here) {
+      verdict.judged = before == nullptr || (was_here && found->second.judged);
+      verdict.healthy = before == nullptr || (verdict.judged && found->second.healthy);
+      if (!verdict.judged) {
         unknown.push_back(&verdict);
       }
-      verdict.healthy = before == nullptr || (was_here && found->second.healthy);
     }
     if (known == ProbeOpinion::kHealthy && was_here && !found->second.healthy) {
       recovered.push_back(backend.name);
@@ -57,8 +59,16 @@ void Verdicts::judge(const ServiceConfig& config, const Opinion& opinion) {
   }
 }
 
+const Verdict& Verdicts::verdict_of(std::string_view pool, std::string_view backend) const {
+  return pools_.find(pool)->second.find(backend)->second;
+}
+
 bool Verdicts::is_healthy(std::string_view pool, std::string_view backend) const {
-  return pools_.find(pool)->second.find(backend)->second.healthy;
+  return verdict_of(pool, backend).healthy;
+}
+
+bool Verdicts::is_judged(std::string_view pool, std::string_view backend) const {
+  return verdict_of(pool, backend).judged;
 }
 
 }  // namespace maglb

@@ -8,7 +8,9 @@
 //      leaves with its first failed probe.
 //   4. Unknown in a pool that is known: unhealthy until its first successful probe: a backend that was
 //      just added gets no traffic before it can serve.
-//   5. But where by these rules no backend of a pool is healthy, those that were never judged are.
+//   5. But where by these rules no backend of a pool is healthy, those that were never judged are: on trial,
+//      until one is healthy.
+// Who is on trial, or waits by rule 4, is no evidence: what counts the healthy leaves it out (is_judged).
 #pragma once
 
 #include <functional>
@@ -29,6 +31,7 @@ using BackendKey = std::pair<std::string, std::string>;  // pool, backend
 struct Verdict {
   IpAddress address;
   bool healthy = false;
+  bool judged = false;  // by a probe, here or before; or taken for healthy by rule 3
 };
 
 class Verdicts {
@@ -48,9 +51,13 @@ class Verdicts {
 
   // REQUIRES: the backend was in judge()'s configuration.
   bool is_healthy(std::string_view pool, std::string_view backend) const;
+  // False: it has had no probe's outcome since it came to a pool that was there. REQUIRES: likewise.
+  bool is_judged(std::string_view pool, std::string_view backend) const;
 
  private:
   using OfPool = std::map<std::string, Verdict, std::less<>>;
+
+  const Verdict& verdict_of(std::string_view pool, std::string_view backend) const;
 
   std::map<std::string, OfPool, std::less<>> pools_;
 };

@@ -136,6 +136,21 @@ TEST_F(GuardRailsTest, TheFallbackServesWhileAllAreDeadAndDrainsAfterwards) {
   }
 }
 
+TEST_F(GuardRailsTest, AFallbackThatServesAloneAndDiesKeepsItsFlows) {
+  PoolConfig web = make_pool("web", 2);
+  web.fallback = "sorry";
+  serve({web, make_pool("sorry", 1)});
+  kill(0, 1);
+  ASSERT_TRUE(run_until([&] { return slots("web", "sorry:a") == 251; }));
+  kill(2, 2);
+  ASSERT_TRUE(run_until([&] { return table("web").stale; }));
+  EXPECT_EQ(slots("web", "sorry:a"), 251u);
+  EXPECT_TRUE(table("web").on_fallback);
+  servers_[2]->start();
+  ASSERT_TRUE(run_until([&] { return !table("web").stale; }));
+  EXPECT_EQ(slots("web", "sorry:a"), 251u);
+}
+
 TEST_F(GuardRailsTest, WhenAllProbesFailTogetherNobodyIsTakenOutAtOnce) {
   serve({make_pool("web", 3)}, NetworkFailure::kHold);
   kill(0, 2);

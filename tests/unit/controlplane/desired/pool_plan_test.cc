@@ -20,15 +20,18 @@ PoolConfig pool_of(std::string name, std::initializer_list<const char*> backends
 
 class PoolPlanTest : public testing::Test {
  protected:
-  PoolPlan plan(std::set<std::string> sick, const PoolConfig* fallback = nullptr) {
+  // Those with "new" in their name have not been probed yet.
+  PoolPlan plan(std::set<std::string> sick, const PoolConfig* fallback = nullptr, bool served = false) {
     const auto opinion = [&sick](const std::string& pool, const std::string& backend) {
-      return sick.contains(pool + "/" + backend) ? ProbeOpinion::kUnhealthy : ProbeOpinion::kHealthy;
+      return backend.find("new") != std::string::npos ? ProbeOpinion::kUnknown
+             : sick.contains(pool + "/" + backend)    ? ProbeOpinion::kUnhealthy
+                                                      : ProbeOpinion::kHealthy;
     };
     verdicts_.judge_pool(pool_, opinion);
     if (fallback != nullptr) {
       verdicts_.judge_pool(*fallback, opinion);
     }
-    return plan_pool(pool_, fallback, {verdicts_, slow_start_, drains_});
+    return plan_pool(pool_, fallback, {verdicts_, slow_start_, drains_}, served);
   }
 
   static AdminState state_of(const PoolPlan& plan, std::string_view name) {
@@ -102,6 +105,54 @@ TEST_F(PoolPlanTest, PanicGoesBeforeTheFallbackAndAFallbackThatIsDeadServesNobod
   everyone.insert({"sorry/s1", "sorry/s2"});
   EXPECT_FALSE(plan(everyone, &sorry_).on_fallback);
   EXPECT_TRUE(plan(all, &sorry_).on_fallback);
+}
+
+TEST_F(PoolPlanTest, AFallbackThatDiesServesOnWhileNobodyIsHealthyAnywhere) {
+  const std::set<std::string> everyone = {"web/a", "web/b", "web/c", "web/d", "sorry/s1", "sorry/s2"};
+  const PoolPlan still = plan(everyone, &sorry_, true);
+  EXPECT_TRUE(still.on_fallback);
+  EXPECT_EQ(state_of(still, "sorry:s1"), AdminState::kUp);
+  EXPECT_TRUE(still.healthy.empty());
+  EXPECT_FALSE(plan({}, &sorry_, true).on_fallback) << "its pool is back";
+}
+
+TEST_F(PoolPlanTest, ANewBackendEndsNoFallbackBeforeItIsJudged) {
+  const std::set<std::string> all = {"web/a", "web/b", "web/c", "web/d"};
+  plan(all, &sorry_);
+  pool_.backends.push_back({"new", *IpAddress::parse("10.0.1.2")});
+  const PoolPlan added = plan(all, &sorry_, true);
+  EXPECT_TRUE(added.on_fallback);
+  EXPECT_FALSE(added.healthy.contains("new"));
+  EXPECT_TRUE(plan(all, &sorry_, false).on_fallback) << "nor does it serve in its stead";
+  pool_.backends = {pool_.backends.back()};
+  EXPECT_TRUE(plan({}, &sorry_, true).on_fallback) << "also where all others are gone";
+}
+
+TEST_F(PoolPlanTest, APoolOfNewBackendsOnlyTriesThem) {
+  plan({}, &sorry_);
+  pool_.backends = {{"new1", *IpAddress::parse("10.0.1.2")}, {"new2", *IpAddress::parse("10.0.1.3")}};
+  const PoolPlan replaced = plan({}, &sorry_);
+  EXPECT_FALSE(replaced.on_fallback);
+  EXPECT_TRUE(replaced.healthy.contains("new1") && replaced.healthy.contains("new2"));
+}
+
+TEST_F(PoolPlanTest, APoolThatStartsServesBeforeItsFirstProbe) {
+  pool_.backends = {{"new1", *IpAddress::parse("10.0.1.2")}, {"new2", *IpAddress::parse("10.0.1.3")}};
+  pool_.min_healthy = {100, true};
+  const PoolPlan fresh = plan({}, &sorry_);
+  EXPECT_FALSE(fresh.on_fallback || fresh.panic);
+  EXPECT_TRUE(fresh.healthy.contains("new1") && fresh.healthy.contains("new2"));
+}
+
+TEST_F(PoolPlanTest, ANewBackendNeitherEndsAPanicNorBeginsOne) {
+  pool_.min_healthy = {1, false};
+  const std::set<std::string> all = {"web/a", "web/b", "web/c", "web/d"};
+  ASSERT_TRUE(plan(all).panic);
+  pool_.backends.push_back({"new1", *IpAddress::parse("10.0.1.2")});
+  EXPECT_TRUE(plan(all).panic);
+  pool_.min_healthy = {75, true};
+  pool_.backends.push_back({"new2", *IpAddress::parse("10.0.1.3")});
+  EXPECT_FALSE(plan({}).panic) << "four of the four that were judged are healthy";
 }
 
 TEST_F(PoolPlanTest, AClosedDrainCountsAsDown) {

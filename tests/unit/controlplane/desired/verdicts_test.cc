@@ -66,6 +66,19 @@ TEST(Verdicts, TheUnknownServeWhenNobodyElseDoes) {
   EXPECT_TRUE(verdicts.is_healthy("web", "b"));
 }
 
+TEST(Verdicts, WhoIsOnTrialIsNotJudgedAndWaitsWhenOneIsHealthy) {
+  Verdicts verdicts;
+  verdicts.judge(config_of({"a"}), opinions({{"a", ProbeOpinion::kHealthy}}));
+  verdicts.judge(config_of({"a", "b"}), opinions({{"a", ProbeOpinion::kUnhealthy}}));
+  EXPECT_TRUE(verdicts.is_judged("web", "a"));
+  EXPECT_FALSE(verdicts.is_judged("web", "b"));
+  verdicts.judge(config_of({"a", "b"}), opinions({{"a", ProbeOpinion::kHealthy}}));
+  EXPECT_FALSE(verdicts.is_healthy("web", "b"));
+  verdicts.judge(config_of({"a", "b"}), opinions({{"b", ProbeOpinion::kHealthy}}));
+  EXPECT_TRUE(verdicts.is_judged("web", "b"));
+  EXPECT_TRUE(verdicts.is_healthy("web", "b"));
+}
+
 TEST(Verdicts, WhatAnEarlierProcessKnewCountsUntilTheProbeHasAnOutcome) {
   Verdicts verdicts;
   verdicts.remember({"web", "a"}, kAddress, true);
