@@ -1,9 +1,32 @@
 // Reconciler: what has to survive this process.
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
+
 #include "controlplane/desired/reconciler.h"
 
 namespace maglb {
+
+// Rows of a schema without addresses are about the document that was stored beside them.
+void Reconciler::give_addresses(const StoredDocument& of) {
+  const auto lacks_one = [](const auto& entry) { return !entry.second.address; };
+  if (std::none_of(saved_health_.begin(), saved_health_.end(), lacks_one)) {
+    return;
+  }
+  const auto config = read_document(of.text, "the stored document");
+  if (!config) {
+    return;
+  }
+  const ServiceConfig then = with_members(*config, members_);
+  for (const PoolConfig& pool : then.pools) {
+    for (const BackendConfig& backend : pool.backends) {
+      const auto row = saved_health_.find({pool.name, backend.name});
+      if (row != saved_health_.end() && lacks_one(*row)) {
+        row->second.address = backend.address;
+      }
+    }
+  }
+}
 
 // Behind publishing: a dead backend leaves the table before the disk is waited for. `forget_gone`: rows of
 // backends that are no longer configured go, for which all of them are looked at.
@@ -23,8 +46,9 @@ void Reconciler::save_health(const Names& pools, bool forget_gone) {
       }
       const bool healthy = status->health == Health::kHealthy;
       const auto saved = saved_health_.find(key);
-      if (saved == saved_health_.end() || saved->second.healthy != healthy) {
-        upserts.push_back({name, backend.name, healthy, status->since, status->reason});
+      if (saved == saved_health_.end() || saved->second.healthy != healthy ||
+          saved->second.address != backend.address) {
+        upserts.push_back({name, backend.name, healthy, status->since, status->reason, backend.address});
       }
     }
   }

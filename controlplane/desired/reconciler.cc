@@ -52,6 +52,9 @@ Accepted<void> Reconciler::start() {
   if (auto loaded = load_members(); !loaded) {
     return refuse(std::move(loaded.error()));
   }
+  if (stored->document) {
+    give_addresses(*stored->document);
+  }
   auto chosen = choose_document(*stored);
   if (chosen) {
     forget_members();
@@ -261,7 +264,8 @@ void Reconciler::plan(const HealthRows& known) {
   for (ProbeUser& user : users) {
     const BackendKey key{user.pool, user.backend};
     falls_[key] = user.target.config.fall;
-    if (const auto row = known.find(key); row != known.end()) {
+    const auto row = known.find(key);
+    if (row != known.end() && row->second.address == user.target.address) {
       user.known = KnownHealth{row->second.healthy, row->second.since, row->second.reason};
       verdicts_.remember(row->first, user.target.address, row->second.healthy);
     }

@@ -222,6 +222,7 @@ class Reconciler {
   void on_clock();
 
   // What is kept: reconcile_store.cc.
+  void give_addresses(const StoredDocument& of);
   void save_health(const Names& pools, bool forget_gone);
   void save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone);
   void take_saved(const Result<void>& saved, const char* what);

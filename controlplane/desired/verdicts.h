@@ -38,7 +38,7 @@ class Verdicts {
  public:
   using Opinion = std::function<ProbeOpinion(const std::string& pool, const std::string& backend)>;
 
-  // What was judged by an earlier process. `address` as configured now: the store does not keep it.
+  // What was judged by an earlier process, when the backend had this address.
   void remember(const BackendKey& backend, const IpAddress& address, bool healthy);
 
   // Judges every backend of `config` and forgets all others.

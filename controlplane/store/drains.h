@@ -3,10 +3,9 @@
 #pragma once
 
 #include <span>
-#include <string>
-#include <utility>
 #include <vector>
 
+#include "controlplane/store/rows.h"
 #include "controlplane/store/sqlite.h"
 #include "controlplane/store/store.h"
 #include "lib/base/error.h"
@@ -17,7 +16,6 @@ namespace maglb {
 Result<std::vector<StoredDrain>> load_drains(sqlite::Database& database);
 
 // All or nothing. `removals`: (pool, backend).
-Result<void> write_drains(sqlite::Database& database, std::span<const StoredDrain> upserts,
-                          std::span<const std::pair<std::string, std::string>> removals);
+Result<void> write_drains(sqlite::Database& database, std::span<const StoredDrain> upserts, RowKeys removals);
 
 }  // namespace maglb

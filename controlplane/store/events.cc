@@ -1,14 +1,12 @@
 #include "controlplane/store/events.h"
 
+#include "controlplane/store/rows.h"
+
 namespace maglb {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::system_clock;
-
 Result<void> write_event(sqlite::Statement& insert, const Event& event) {
-  const auto time = std::chrono::duration_cast<milliseconds>(event.time.time_since_epoch());
-  insert.bind(1, static_cast<int64_t>(event.number)).bind(2, int64_t{time.count()});
+  insert.bind(1, static_cast<int64_t>(event.number)).bind(2, to_ms(event.time));
   insert.bind(3, to_string(event.kind)).bind(4, event.pool).bind(5, event.backend);
   return insert.bind(6, event.text).run();
 }
@@ -31,9 +29,8 @@ Result<std::vector<Event>> load_events(sqlite::Database& database) {
       return events;
     }
     if (const auto kind = event_kind(select->text(2))) {
-      events.push_back({static_cast<uint64_t>(select->number(0)),
-                        system_clock::time_point(milliseconds(select->number(1))), *kind, select->text(3),
-                        select->text(4), select->text(5)});
+      events.push_back({static_cast<uint64_t>(select->number(0)), from_ms(select->number(1)), *kind,
+                        select->text(3), select->text(4), select->text(5)});
     }
   }
 }

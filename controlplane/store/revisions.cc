@@ -5,21 +5,15 @@
 
 #include <algorithm>
 
+#include "controlplane/store/rows.h"
 #include "lib/base/check.h"
 
 namespace maglb {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::system_clock;
-
 // Larger than any document; a file that says more is damaged.
 constexpr uint64_t kMaxSize = uint64_t{64} << 20;
 constexpr const char* kColumns = "number, at_ms, source, uid, gid, pid, user, program, why, size, stored";
-
-int64_t to_ms(system_clock::time_point time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
 
 // The text itself where zlib does not make it smaller.
 std::string packed(std::string_view text) {
@@ -52,7 +46,7 @@ Result<std::string> unpacked(std::string stored, uint64_t size) {
 Revision read_row(const sqlite::Statement& row) {
   Revision revision;
   revision.number = static_cast<uint64_t>(row.number(0));
-  revision.at = system_clock::time_point(milliseconds(row.number(1)));
+  revision.at = from_ms(row.number(1));
   revision.source = row.number(2) == 0 ? DocumentSource::kFile : DocumentSource::kRuntime;
   revision.author = {{static_cast<uint32_t>(row.number(3)), static_cast<uint32_t>(row.number(4)),
                       static_cast<int32_t>(row.number(5)), row.text(6), row.text(7)},
@@ -192,7 +186,7 @@ Result<std::optional<Unconfirmed>> load_unconfirmed(sqlite::Database& database) 
     return std::nullopt;
   }
   return Unconfirmed{static_cast<uint64_t>(select->number(0)), static_cast<uint64_t>(select->number(1)),
-                     system_clock::time_point(milliseconds(select->number(2)))};
+                     from_ms(select->number(2))};
 }
 
 }  // namespace maglb

@@ -70,6 +70,7 @@ constexpr std::array<const char*, kSchemaVersion> kSteps = {
          weight INTEGER NOT NULL,
          max_connections INTEGER NOT NULL,
          PRIMARY KEY (pool, name)) WITHOUT ROWID;)",
+    "ALTER TABLE health ADD COLUMN address TEXT NOT NULL DEFAULT ''",
 };
 
 Result<void> check_integrity(sqlite::Database& database) {

@@ -9,7 +9,7 @@
 namespace maglb {
 
 inline constexpr int64_t kApplicationId = 0x6d676c62;  // "mglb", in the file's header
-inline constexpr int64_t kSchemaVersion = 4;
+inline constexpr int64_t kSchemaVersion = 5;
 
 // Makes the database one of kSchemaVersion, each step in a transaction of its own: all of it or
 // nothing. Refuses, before the first write, a file that is damaged, another program's, or of a later

@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "controlplane/store/drains.h"
-#include "controlplane/store/health_changes.h"
+#include "controlplane/store/health.h"
 #include "controlplane/store/schema.h"
 #include "controlplane/store/sqlite.h"
 #include "controlplane/store/state_lock.h"
@@ -17,16 +17,7 @@
 namespace maglb {
 namespace {
 
-using std::chrono::milliseconds;
 using std::chrono::system_clock;
-
-int64_t to_ms(system_clock::time_point time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
-system_clock::time_point from_ms(int64_t ms) {
-  return system_clock::time_point(milliseconds(ms));
-}
 
 tl::unexpected<Error> forward(Error error) {
   return tl::unexpected<Error>(std::move(error));
@@ -64,48 +55,6 @@ Result<std::optional<StoredDocument>> load_document(sqlite::Database& database) 
   document.revision = static_cast<uint64_t>(statement->number(3));
   document.applied_at = from_ms(statement->number(4));
   return document;
-}
-
-Result<std::vector<StoredHealth>> load_health(sqlite::Database& database) {
-  Result<sqlite::Statement> statement =
-      database.prepare("SELECT pool, backend, healthy, since_ms, reason FROM health ORDER BY pool, backend");
-  if (!statement) {
-    return forward(std::move(statement).error());
-  }
-  std::vector<StoredHealth> rows;
-  while (true) {
-    Result<bool> row = statement->step();
-    if (!row) {
-      return forward(std::move(row).error());
-    }
-    if (!*row) {
-      return rows;
-    }
-    rows.push_back({statement->text(0), statement->text(1), statement->number(2) != 0,
-                    from_ms(statement->number(3)), statement->text(4)});
-  }
-}
-
-Result<void> write_health(sqlite::Database& database, std::span<const StoredHealth> rows) {
-  Result<sqlite::Transaction> transaction = sqlite::Transaction::begin(database);
-  if (!transaction) {
-    return forward(std::move(transaction).error());
-  }
-  if (Result<void> done = database.execute("DELETE FROM health"); !done) {
-    return done;
-  }
-  Result<sqlite::Statement> insert =
-      database.prepare("INSERT OR REPLACE INTO health VALUES (?1, ?2, ?3, ?4, ?5)");
-  if (!insert) {
-    return forward(std::move(insert).error());
-  }
-  for (const StoredHealth& row : rows) {
-    insert->bind(1, row.pool).bind(2, row.backend).bind(3, int64_t{row.healthy}).bind(4, to_ms(row.since));
-    if (Result<void> done = insert->bind(5, row.reason).run(); !done) {
-      return done;
-    }
-  }
-  return transaction->commit();
 }
 
 // Adds to a counter within the caller's transaction and returns its new value.
@@ -328,15 +277,11 @@ Result<uint64_t> Store::promised_events() {
       .map([](int64_t number) { return static_cast<uint64_t>(number); });
 }
 
-Result<void> Store::save_health(std::span<const StoredHealth> rows) {
-  return impl_->located(write_health(impl_->database(), rows));
+Result<void> Store::save_health_changes(std::span<const StoredHealth> upserts, RowKeys removals) {
+  return impl_->located(write_health(impl_->database(), upserts, removals));
 }
 
-Result<void> Store::save_health_changes(std::span<const StoredHealth> upserts, Keys removals) {
-  return impl_->located(write_health_changes(impl_->database(), upserts, removals));
-}
-
-Result<void> Store::save_drain_changes(std::span<const StoredDrain> upserts, Keys removals) {
+Result<void> Store::save_drain_changes(std::span<const StoredDrain> upserts, RowKeys removals) {
   return impl_->located(write_drains(impl_->database(), upserts, removals));
 }
 

@@ -2,9 +2,9 @@
 // <state-dir>/state.db, WAL with synchronous=FULL: what a function here has returned success for is
 // still there after a power loss.
 //
-// Schema (user_version 4, application_id "mglb"):
+// Schema (user_version 5, application_id "mglb"):
 //   document(id = 1, text, source, file_hash, revision, applied_at_ms)   at most one row
-//   health(pool, backend, healthy, since_ms, reason)                     one row a backend
+//   health(pool, backend, healthy, since_ms, reason, address)            health.h
 //   drain(pool, backend, began_ms, passed)                               drains.h
 //   member(pool, name, address, weight, max_connections)                 members.h
 //   revision, unconfirmed                                                revisions.h
@@ -34,7 +34,9 @@
 #include "controlplane/store/events.h"
 #include "controlplane/store/members.h"
 #include "controlplane/store/revisions.h"
+#include "controlplane/store/rows.h"
 #include "lib/base/error.h"
+#include "lib/net/address.h"
 
 namespace maglb {
 
@@ -52,6 +54,8 @@ struct StoredHealth {
   bool healthy = false;
   std::chrono::system_clock::time_point since{};  // kept in milliseconds
   std::string reason;
+  // Whose health it is: a backend that has another by now is another. Nothing: an earlier schema's row.
+  std::optional<IpAddress> address = {};
   friend bool operator==(const StoredHealth&, const StoredHealth&) = default;
 };
 
@@ -108,13 +112,9 @@ class Store {
   // The highest number that was ever promised.
   Result<uint64_t> promised_events();
 
-  // Makes `rows` the whole: forgets every backend that is not in it. All or nothing.
-  Result<void> save_health(std::span<const StoredHealth> rows);
-
   // Changes only these rows: what others hold stays. All or nothing. `removals`: (pool, backend).
-  using Keys = std::span<const std::pair<std::string, std::string>>;
-  Result<void> save_health_changes(std::span<const StoredHealth> upserts, Keys removals);
-  Result<void> save_drain_changes(std::span<const StoredDrain> upserts, Keys removals);
+  Result<void> save_health_changes(std::span<const StoredHealth> upserts, RowKeys removals);
+  Result<void> save_drain_changes(std::span<const StoredDrain> upserts, RowKeys removals);
 
   // As load_members() and write_members() in members.h.
   Result<std::vector<StoredMember>> members();

@@ -28,7 +28,8 @@ class StoreChangesTest : public testing::Test {
 TEST_F(StoreChangesTest, ChangesOnlyTheRowsThatAreNamed) {
   {
     Store store = open();
-    ASSERT_TRUE(store.save_health(std::vector{health("a", true), health("b", true), health("c", true)}));
+    ASSERT_TRUE(
+        store.save_health_changes(std::vector{health("a", true), health("b", true), health("c", true)}, {}));
     ASSERT_TRUE(store.save_health_changes(std::vector{health("b", false), health("d", true)},
                                           Keys{{"web", "c"}, {"web", "nobody"}}));
   }

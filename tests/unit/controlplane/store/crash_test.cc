@@ -51,7 +51,7 @@ struct Acknowledged {
     }
     const std::vector<StoredHealth> rows = {{"pool", "a", true, {}, std::to_string(n)},
                                             {"pool", "b", false, {}, std::to_string(n)}};
-    done.health = store->save_health(rows) ? n : 0;
+    done.health = store->save_health_changes(rows, {}) ? n : 0;
     done.generation = store->reserve_generations(3).value_or(0) + 2;
     if (write(to, &done, sizeof done) != sizeof done) {
       _exit(3);

@@ -199,12 +199,15 @@ TEST_F(RevisionsTest, TheDocumentOfAnOldSchemaBecomesTheFirstRevision) {
       since_ms INTEGER NOT NULL, reason TEXT NOT NULL, PRIMARY KEY (pool, backend)) WITHOUT ROWID;
     CREATE TABLE counter(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
     INSERT INTO counter VALUES ('generation', 64), ('revision', 3);
+    INSERT INTO health VALUES ('web', 'a', 1, 7, 'connected');
     INSERT INTO document VALUES (1, 'version: 1 # ä', 1, 'h', 3, 1795230000123);
     PRAGMA application_id = 0x6d676c62; PRAGMA user_version = 1;)");
   Store store = open();
   EXPECT_EQ(store.load()->document->text, "version: 1 # ä");
   EXPECT_EQ(store.load()->document->revision, 1u);
   EXPECT_EQ(store.load()->generation, 64u);
+  ASSERT_EQ(store.load()->health.size(), 1u);
+  EXPECT_FALSE(store.load()->health[0].address) << "it was not kept then";
   EXPECT_EQ(numbers_of(*store.revisions(UINT64_MAX, 10)), std::vector<uint64_t>{1});
   EXPECT_EQ(store.revision_text(1), "version: 1 # ä");
   EXPECT_EQ(store.save_document("b", DocumentSource::kRuntime, "h"), 2u);

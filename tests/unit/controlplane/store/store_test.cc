@@ -19,8 +19,9 @@ using std::chrono::system_clock;
 
 StoredHealth row(std::string pool, std::string backend, bool healthy, int64_t since_ms = 1000,
                  std::string reason = "connected") {
-  return {std::move(pool), std::move(backend), healthy, system_clock::time_point(milliseconds(since_ms)),
-          std::move(reason)};
+  return {std::move(pool),   std::move(backend),
+          healthy,           system_clock::time_point(milliseconds(since_ms)),
+          std::move(reason), *IpAddress::parse("10.0.1.11")};
 }
 
 class StoreTest : public testing::Test {
@@ -71,7 +72,7 @@ TEST_F(StoreTest, GivesBackWhatWasSaved) {
     Store store = open();
     EXPECT_EQ(store.save_document("version: 1", DocumentSource::kFile, "h1"), 1u);
     EXPECT_EQ(store.save_document(text, DocumentSource::kRuntime, "h1"), 2u);
-    ASSERT_TRUE(store.save_health(rows));
+    ASSERT_TRUE(store.save_health_changes(rows, {}));
   }
   const StoredState state = open().load().value();
   ASSERT_TRUE(state.document);
@@ -81,13 +82,6 @@ TEST_F(StoreTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(state.document->revision, 2u);
   EXPECT_LT(system_clock::now() - state.document->applied_at, std::chrono::minutes(1));
   EXPECT_EQ(state.health, rows);
-}
-
-TEST_F(StoreTest, SavedHealthIsTheWhole) {
-  Store store = open();
-  ASSERT_TRUE(store.save_health(std::vector{row("web", "a", true), row("web", "b", true)}));
-  ASSERT_TRUE(store.save_health(std::vector{row("web", "b", false), row("web", "c", true)}));
-  EXPECT_EQ(store.load()->health, (std::vector{row("web", "b", false), row("web", "c", true)}));
 }
 
 TEST_F(StoreTest, NeverGivesAGenerationTwice) {

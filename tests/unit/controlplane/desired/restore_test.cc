@@ -1,0 +1,101 @@
+// What an earlier process knew, taken up by the next one. Probes have no turn: the io_context is not run.
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "controlplane/desired/reconciler.h"
+#include "tests/support/temp_dir.h"
+
+namespace maglb {
+namespace {
+
+const char* const kDocument = R"(version: 1
+pools:
+  web:
+    backends:
+      - {name: a, address: 10.0.1.11}
+      - {name: b, address: 10.0.1.12}
+      - {name: c, address: 10.0.1.13}
+services:
+  - {name: web, address: 192.0.2.1, protocol: tcp, port: 80, pool: web}
+)";
+
+class RestoreTest : public testing::Test {
+ protected:
+  Store open() {
+    auto store = Store::open(state_dir());
+    EXPECT_TRUE(store) << store.error().message;
+    return std::move(store).value();
+  }
+  // What the document before and its probes left behind: c is dead.
+  void leave(const char* document = kDocument) {
+    Store store = open();
+    ASSERT_TRUE(store.save_document(document, DocumentSource::kFile, content_hash(document)));
+    ASSERT_TRUE(store.save_health_changes(
+        std::vector{row("a", true, "10.0.1.11"), row("b", true, "10.0.1.12"), row("c", false, "10.0.1.13")},
+        {}));
+  }
+  static StoredHealth row(std::string backend, bool healthy, const char* address) {
+    return {"web", std::move(backend), healthy, {}, "as it was", *IpAddress::parse(address)};
+  }
+  void run_sql(const char* sql) {
+    sqlite3* handle = nullptr;
+    ASSERT_EQ(sqlite3_open((state_dir() / "state.db").c_str(), &handle), SQLITE_OK);
+    EXPECT_EQ(sqlite3_exec(handle, sql, nullptr, nullptr, nullptr), SQLITE_OK) << sqlite3_errmsg(handle);
+    sqlite3_close(handle);
+  }
+
+  void start(const std::string& document) {
+    test::write_file(file_, document);
+    reconciler_ = std::make_unique<Reconciler>(io_, file_.string(), open(), publisher_, events_);
+    const auto started = reconciler_->start();
+    ASSERT_TRUE(started) << started.error().error.message;
+  }
+  ProbeOpinion health(const std::string& backend) const {
+    const PoolConfig& pool = *find_pool(reconciler_->config(), "web");
+    return reconciler_->status(pool, *find_backend(pool, backend)).health;
+  }
+  static std::string moved() {
+    std::string text = kDocument;
+    return text.replace(text.find("10.0.1.11"), 9, "10.0.1.99");
+  }
+  std::filesystem::path state_dir() const { return dir_.path() / "state"; }
+
+  test::TempDir dir_;
+  const std::filesystem::path file_ = dir_.path() / "maglb.yaml";
+  boost::asio::io_context io_;
+  EventLog events_;
+  DataplaneClient client_{io_, "no socket", [] {}};
+  Publisher publisher_{io_, client_};
+  std::unique_ptr<Reconciler> reconciler_;
+};
+
+TEST_F(RestoreTest, HealthIsThatOfTheSameAddress) {
+  leave();
+  start(kDocument);
+  EXPECT_EQ(health("a"), ProbeOpinion::kHealthy);
+  EXPECT_EQ(health("c"), ProbeOpinion::kUnhealthy);
+}
+
+TEST_F(RestoreTest, ABackendThatMovedMeanwhileIsNotKnown) {
+  leave();
+  start(moved());
+  EXPECT_EQ(health("a"), ProbeOpinion::kUnknown);
+  EXPECT_FALSE(reconciler_->is_healthy("web", "a")) << "until its first probe";
+  EXPECT_EQ(health("b"), ProbeOpinion::kHealthy);
+  EXPECT_EQ(reconciler_->table("web").slots.at("a"), 0u);
+}
+
+TEST_F(RestoreTest, RowsWithoutAnAddressAreAboutTheDocumentBesideThem) {
+  leave();
+  run_sql("UPDATE health SET address = ''");
+  start(moved());
+  EXPECT_EQ(health("a"), ProbeOpinion::kUnknown);
+  EXPECT_EQ(health("b"), ProbeOpinion::kHealthy);
+  EXPECT_EQ(health("c"), ProbeOpinion::kUnhealthy);
+}
+
+}  // namespace
+}  // namespace maglb
