@@ -41,9 +41,10 @@ void Reconciler::forget_members() {
       ++at;
       continue;
     }
-    take_saved(store_.save_members(at->first, {}), "members");
+    saves_.put_members(at->first, {});
     at = members_.erase(at);
   }
+  saves_.flush();
 }
 
 void Reconciler::adopt_document(ServiceConfig listed, const HealthRows& known) {
@@ -98,8 +99,9 @@ void Reconciler::save_members(const FoundMembers& changed) {
     for (const BackendConfig& member : members) {
       rows.push_back({pool, member.name, member.address.to_string(), member.weight, member.max_connections});
     }
-    take_saved(store_.save_members(pool, rows), "members");
+    saves_.put_members(pool, std::move(rows));
   }
+  saves_.flush();
 }
 
 void Reconciler::tell_left_out(const std::vector<LeftOut>& left_out) {

@@ -31,8 +31,6 @@ void Reconciler::give_addresses(const StoredDocument& of) {
 // Behind publishing: a dead backend leaves the table before the disk is waited for. `forget_gone`: rows of
 // backends that are no longer configured go, for which all of them are looked at.
 void Reconciler::save_health(const Names& pools, bool forget_gone) {
-  std::vector<StoredHealth> upserts;
-  std::vector<BackendKey> removals;
   for (const std::string& name : pools) {
     const PoolConfig* pool = pool_named(name);
     if (pool == nullptr || tables_.at(name).stale) {
@@ -48,7 +46,9 @@ void Reconciler::save_health(const Names& pools, bool forget_gone) {
       const auto saved = saved_health_.find(key);
       if (saved == saved_health_.end() || saved->second.healthy != healthy ||
           saved->second.address != backend.address) {
-        upserts.push_back({name, backend.name, healthy, status->since, status->reason, backend.address});
+        StoredHealth row{name, backend.name, healthy, status->since, status->reason, backend.address};
+        saves_.put(row);
+        saved_health_.insert_or_assign(key, std::move(row));
       }
     }
   }
@@ -59,47 +59,34 @@ void Reconciler::save_health(const Names& pools, bool forget_gone) {
         configured.emplace(pool.name, backend.name);
       }
     }
-    for (const auto& [key, row] : saved_health_) {
-      if (!configured.contains(key)) {
-        removals.push_back(key);
+    std::erase_if(saved_health_, [&](const auto& entry) {
+      const bool gone = !configured.contains(entry.first);
+      if (gone) {
+        saves_.forget_health(entry.first);
       }
-    }
+      return gone;
+    });
   }
-  if (upserts.empty() && removals.empty()) {
-    return;
-  }
-  const auto saved = store_.save_health_changes(upserts, removals);
-  take_saved(saved, "health");
-  if (!saved) {
-    return;
-  }
-  for (StoredHealth& row : upserts) {
-    BackendKey key{row.pool, row.backend};
-    saved_health_.insert_or_assign(std::move(key), std::move(row));
-  }
-  for (const BackendKey& key : removals) {
-    saved_health_.erase(key);
-  }
+  saves_.flush();
 }
 
 void Reconciler::save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone) {
-  if (changed.empty() && gone.empty()) {
-    return;
-  }
-  std::vector<StoredDrain> rows;
   for (const BackendKey& key : changed) {
-    rows.push_back(drains_.row(key));
+    saves_.put(drains_.row(key));
   }
-  take_saved(store_.save_drain_changes(rows, gone), "a drain");
+  for (const BackendKey& key : gone) {
+    saves_.forget_drain(key);
+  }
+  saves_.flush();
 }
 
-void Reconciler::take_saved(const Result<void>& saved, const char* what) {
+void Reconciler::take_saved(const Result<void>& saved) {
   if (saved) {
     store_warning_.clear();
     return;
   }
   store_warning_ = saved.error().message;
-  spdlog::error("{} was not stored: {}", what, store_warning_);
+  spdlog::error("not stored, tried again: {}", store_warning_);
 }
 
 }  // namespace maglb

@@ -26,6 +26,7 @@ Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Sto
                        Publisher& publisher, EventLog& events, ProbeSources sources)
     : config_file_(std::move(config_file)),
       store_(std::move(store)),
+      saves_(io, store_, [this](const Result<void>& saved) { take_saved(saved); }),
       publisher_(publisher),
       events_(events),
       merge_timer_(io),

@@ -43,6 +43,7 @@
 #include "controlplane/desired/members.h"
 #include "controlplane/desired/network_guard.h"
 #include "controlplane/desired/pool_plan.h"
+#include "controlplane/desired/save_queue.h"
 #include "controlplane/desired/slow_start.h"
 #include "controlplane/desired/tables.h"
 #include "controlplane/desired/verdicts.h"
@@ -225,10 +226,11 @@ class Reconciler {
   void give_addresses(const StoredDocument& of);
   void save_health(const Names& pools, bool forget_gone);
   void save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone);
-  void take_saved(const Result<void>& saved, const char* what);
+  void take_saved(const Result<void>& saved);
 
   std::string config_file_;
   Store store_;
+  SaveQueue saves_;  // to the store
   Publisher& publisher_;
   EventLog& events_;
   boost::asio::steady_timer merge_timer_;
@@ -254,7 +256,7 @@ class Reconciler {
   Names touched_;  // pools to be judged when the merge time is over
   NumberedState state_;
   PoolTables tables_;
-  HealthRows saved_health_;
+  HealthRows saved_health_;  // as the store has it, or is going to
   uint64_t next_generation_ = 0;
   uint64_t reserved_until_ = 0;  // the first generation that is not reserved
   uint64_t transitions_ = 0;
