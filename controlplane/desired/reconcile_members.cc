@@ -2,7 +2,10 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <utility>
+
 #include "controlplane/desired/reconciler.h"
+#include "controlplane/desired/room_search.h"
 
 namespace maglb {
 namespace {
@@ -13,6 +16,12 @@ constexpr size_t kMostToldOfAList = 20;
 bool has_source(const ServiceConfig& config, std::string_view pool) {
   const PoolConfig* found = find_pool(config, pool);
   return found != nullptr && found->source.type != SourceType::kStatic;
+}
+
+const std::vector<BackendConfig>& list_of(const FoundMembers& found, const std::string& pool) {
+  static const std::vector<BackendConfig> kNobody;
+  const auto known = found.find(pool);
+  return known == found.end() ? kNobody : known->second;
 }
 
 }  // namespace
@@ -55,41 +64,97 @@ void Reconciler::adopt_document(ServiceConfig listed, const HealthRows& known) {
   if (document_changed_) {
     document_changed_();
   }
+  try_refused_members();
 }
 
 void Reconciler::set_members(const FoundMembers& told) {
-  FoundMembers next = members_;
   FoundMembers changed;
   for (const auto& [pool, members] : told) {
-    if (has_source(listed_, pool) && next[pool] != members) {
-      changed[pool] = next[pool] = members;
+    const auto refused = refused_members_.find(pool);
+    if (refused != refused_members_.end() && refused->second.members == members) {
+      continue;
+    }
+    refused_members_.erase(pool);
+    if (has_source(listed_, pool) && list_of(members_, pool) != members) {
+      changed[pool] = members;
     }
   }
+  for (RefusedMembers& refused : take_members(changed)) {
+    const std::string text =
+        fmt::format("{} members were not taken: {}", refused.members.size(), refused.why);
+    spdlog::error("pool {}: {}", refused.pool, text);
+    events_.record(EventKind::kMembers, refused.pool, "", text);
+    const std::string pool = refused.pool;
+    refused_members_.insert_or_assign(pool, std::move(refused));
+  }
+  try_refused_members_later();
+}
+
+// Those for which there is room, all together; returns the others.
+std::vector<Reconciler::RefusedMembers> Reconciler::take_members(const FoundMembers& changed) {
   if (changed.empty()) {
-    return;
+    return {};
   }
-  std::vector<LeftOut> left_out;
-  ServiceConfig config = with_members(listed_, next, &left_out);
-  if (const auto room = room_for(config); !room) {
-    for (const auto& [pool, members] : changed) {
-      const std::string text =
-          fmt::format("{} members were not taken: {}", members.size(), room.error().message);
-      spdlog::error("pool {}: {}", pool, text);
-      events_.record(EventKind::kMembers, pool, "", text);
+  RoomSearch search(members_,
+                    [this](const FoundMembers& members) { return room_for(with_members(listed_, members)); });
+  search.add(changed);
+  if (search.fitting() != members_) {
+    adopt_members(search.fitting());
+  }
+  std::vector<RefusedMembers> refused;
+  for (const auto& [pool, why] : search.refused()) {
+    refused.push_back({pool, changed.at(pool), why});
+  }
+  return refused;
+}
+
+void Reconciler::adopt_members(FoundMembers next) {
+  FoundMembers changed;
+  for (const auto& [pool, members] : next) {
+    const std::vector<BackendConfig>& before = list_of(members_, pool);
+    if (before == members) {
+      continue;
     }
-    return;
-  }
-  for (const auto& [pool, members] : changed) {
-    const std::string text = describe_change(members_[pool], members);
+    const std::string text = describe_change(before, members);
     spdlog::info("pool {}: members: {}", pool, text);
     events_.record(EventKind::kMembers, pool, "", text);
+    changed[pool] = members;
   }
   members_ = std::move(next);
+  std::vector<LeftOut> left_out;
+  ServiceConfig config = with_members(listed_, members_, &left_out);
   tell_left_out(left_out);
   if (!(config == config_)) {
     adopt(std::move(config), {});
   }
   save_members(changed);
+}
+
+void Reconciler::try_refused_members() {
+  FoundMembers again;
+  for (const auto& [pool, refused] : std::exchange(refused_members_, {})) {
+    if (has_source(listed_, pool)) {
+      again[pool] = refused.members;
+    }
+  }
+  for (RefusedMembers& refused : take_members(again)) {
+    const std::string pool = refused.pool;
+    refused_members_.insert_or_assign(pool, std::move(refused));
+  }
+  try_refused_members_later();
+}
+
+void Reconciler::try_refused_members_later() {
+  if (refused_members_.empty()) {
+    members_timer_.cancel();
+    return;
+  }
+  members_timer_.expires_after(kMembersRetry);
+  members_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) {
+      try_refused_members();
+    }
+  });
 }
 
 // Behind publishing, as save_health().

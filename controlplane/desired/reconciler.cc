@@ -32,6 +32,7 @@ Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Sto
       merge_timer_(io),
       look_timer_(io),
       clock_timer_(io),
+      members_timer_(io),
       tunnels_(io, std::move(sources), [this] { plan({}); }),
       confirmation_(io, [this] { on_confirmation_deadline(); }),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
@@ -333,6 +334,10 @@ std::vector<std::string> Reconciler::warnings() const {
   }
   for (const auto& [pool, text] : source_conditions_) {
     warnings.push_back(fmt::format("pool {}: {}", pool, text));
+  }
+  for (const auto& [pool, refused] : refused_members_) {
+    warnings.push_back(
+        fmt::format("pool {}: {} members are not taken: {}", pool, refused.members.size(), refused.why));
   }
   const std::vector<std::string> unprobed = tunnels_.warnings();
   warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());

@@ -100,6 +100,8 @@ class Reconciler {
   static constexpr std::chrono::milliseconds kMergeTime{3};
   // Between looks at the network (network_guard.h).
   static constexpr std::chrono::milliseconds kLookInterval{50};
+  // Members for which there was no room are tried again: the dataplane may be another by then.
+  static constexpr std::chrono::seconds kMembersRetry{5};
   // A wall clock that was set is noticed within this, where a drain's deadline is waited for.
   static constexpr std::chrono::seconds kLongestWait{10};
 
@@ -127,7 +129,8 @@ class Reconciler {
   // changed since it was last applied. Ends the wait for a confirmation.
   Accepted<Applied> roll_back(uint64_t revision, Author author);
   // The members that sources found, of the pools whose list was told anew; passed over for a pool without a
-  // source. A list that the dataplane has no room for is not taken.
+  // source. A list that the dataplane has no room for is not taken, and keeps no other from being; it is
+  // tried again when there may be room.
   void set_members(const FoundMembers& told);
   // What is wrong with a pool's source, for warnings(); empty: nothing.
   void set_source_condition(const std::string& pool, const std::string& text);
@@ -175,6 +178,12 @@ class Reconciler {
   friend class ReconcilerTestAccess;  // configurations that are no document's
   using HealthRows = std::map<BackendKey, StoredHealth>;
   using Names = std::set<std::string, std::less<>>;
+  // A list for which there was no room.
+  struct RefusedMembers {
+    std::string pool;
+    std::vector<BackendConfig> members;
+    std::string why;
+  };
 
   // Documents: reconciler.cc.
   Accepted<void> choose_document(const StoredState& stored);
@@ -194,6 +203,10 @@ class Reconciler {
   void adopt_document(ServiceConfig listed, const HealthRows& known);
   Result<void> load_members();
   void forget_members();
+  std::vector<RefusedMembers> take_members(const FoundMembers& changed);
+  void adopt_members(FoundMembers next);
+  void try_refused_members();
+  void try_refused_members_later();
   void save_members(const FoundMembers& changed);
   void tell_left_out(const std::vector<LeftOut>& left_out);
   void plan(const HealthRows& known);
@@ -236,12 +249,14 @@ class Reconciler {
   boost::asio::steady_timer merge_timer_;
   boost::asio::steady_timer look_timer_;
   boost::asio::steady_timer clock_timer_;
+  boost::asio::steady_timer members_timer_;
   TunnelMarks tunnels_;
   Confirmation confirmation_;
   Prober prober_;
   ServiceConfig config_;
   ServiceConfig listed_;
-  FoundMembers members_;  // that were found last
+  FoundMembers members_;                                   // that were found last
+  std::map<std::string, RefusedMembers> refused_members_;  // by pool
   std::set<LeftOut> left_out_;
   std::map<std::string, std::string> source_conditions_;  // by pool
   std::function<void()> document_changed_;

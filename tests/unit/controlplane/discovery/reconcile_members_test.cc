@@ -1,4 +1,5 @@
 // What was found in a running Reconciler: over restarts, under edits, beside the document.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -143,6 +144,36 @@ TEST_F(ReconcileMembers, WhoIsLeftOutIsToldOnce) {
   EXPECT_EQ(events("left out: 127.0.0.1 is a loopback address"), 1u);
   tell({member("a", "127.0.0.1"), member("c", "10.0.0.3")});
   EXPECT_EQ(events("left out"), 1u);
+}
+
+// A pool has room for its own and its fallback's backends together.
+TEST_F(ReconcileMembers, AListWithoutRoomKeepsNoOtherOutAndIsTriedAgain) {
+  std::string text = kDocument;
+  text.replace(text.find("table_size: 101"), 15, "fallback: plain\n    table_size: 65537");
+  text.replace(text.find("services:"), 0,
+               "  more:\n    health: {type: none}\n    source: {type: file, path: /etc/more.json}\n");
+  ASSERT_TRUE(reconciler_->put_document(text));
+  std::vector<BackendConfig> many;
+  for (uint32_t i = 0; i < kMaxPoolBackends; ++i) {
+    many.push_back(member("m" + std::to_string(i), fmt::format("10.1.{}.{}", i / 250, 1 + i % 250)));
+  }
+  reconciler_->set_members({{"more", {member("a", "10.0.0.1")}}, {"web", many}});
+  EXPECT_EQ(running("more"), "a=100");
+  EXPECT_EQ(running(), "");
+  EXPECT_EQ(events("members were not taken"), 1u);
+  const auto warns = [this] {
+    const auto warnings = reconciler_->warnings();
+    return std::any_of(warnings.begin(), warnings.end(), [](const std::string& warning) {
+      return warning.find("members are not taken") != std::string::npos;
+    });
+  };
+  EXPECT_TRUE(warns());
+  reconciler_->set_members({{"web", many}});
+  EXPECT_EQ(events("members were not taken"), 1u) << "the same again";
+  text.replace(text.find("fallback: plain\n    "), 20, "");
+  ASSERT_TRUE(reconciler_->put_document(text));
+  EXPECT_EQ(find_pool(reconciler_->config(), "web")->backends.size(), kMaxPoolBackends);
+  EXPECT_FALSE(warns());
 }
 
 TEST_F(ReconcileMembers, AConditionIsAWarning) {
