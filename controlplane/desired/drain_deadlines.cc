@@ -1,6 +1,7 @@
 #include "controlplane/desired/drain_deadlines.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace maglb {
 
@@ -10,9 +11,10 @@ void DrainDeadlines::remember(const StoredDrain& row) {
   drain.passed = row.passed;
 }
 
-DrainDeadlines::Change DrainDeadlines::follow(const ServiceConfig& config, Wall now) {
+DrainDeadlines::Change DrainDeadlines::follow(const ServiceConfig& config, Wall now, bool may_return) {
   Change change;
   std::map<BackendKey, Drain> after;
+  drains_.merge(std::exchange(aside_, {}));
   for (const PoolConfig& pool : config.pools) {
     for (const BackendConfig& backend : pool.backends) {
       if (backend.state != AdminState::kDrain) {
@@ -36,7 +38,12 @@ DrainDeadlines::Change DrainDeadlines::follow(const ServiceConfig& config, Wall 
     }
   }
   for (const auto& [key, drain] : drains_) {
-    if (!after.contains(key)) {
+    if (after.contains(key)) {
+      continue;
+    }
+    if (may_return) {
+      aside_.emplace(key, drain);
+    } else {
       change.forgotten.push_back(key);
     }
   }

@@ -36,8 +36,9 @@ class DrainDeadlines {
 
   // What an earlier process kept; before the first follow().
   void remember(const StoredDrain& row);
-  // Takes the configuration's drains.
-  Change follow(const ServiceConfig& config, Wall now);
+  // Takes the configuration's drains. With `may_return` those that it ends are put aside, and named as
+  // forgotten by the first call without, unless they are in drain again.
+  Change follow(const ServiceConfig& config, Wall now, bool may_return = false);
   // The drains whose deadline has passed by `now` and that were not named before.
   std::vector<BackendKey> advance(Wall now);
   std::optional<Wall> next_deadline() const;
@@ -51,6 +52,7 @@ class DrainDeadlines {
 
  private:
   std::map<BackendKey, Drain> drains_;
+  std::map<BackendKey, Drain> aside_;
 };
 
 }  // namespace maglb

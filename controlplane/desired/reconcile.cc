@@ -98,7 +98,7 @@ void Reconciler::reconcile(Names pools, bool changed) {
     publisher_.want(std::make_shared<const NumberedState>(state_));
   }
   arm_clock();
-  save_health(pools, pools.size() == pools_by_name_.size());
+  save_health(pools, pools.size() == pools_by_name_.size() && !confirmation_.pending());
 }
 
 void Reconciler::begin_ramps(const PoolConfig& pool, const std::vector<std::string>& recovered) {

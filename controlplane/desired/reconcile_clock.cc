@@ -84,7 +84,8 @@ Reconciler::Names Reconciler::pools_held_against_probes(const std::set<BackendKe
 }
 
 void Reconciler::follow_drains() {
-  const DrainDeadlines::Change change = drains_.follow(config_, system_clock::now());
+  const DrainDeadlines::Change change =
+      drains_.follow(config_, system_clock::now(), confirmation_.pending().has_value());
   for (const BackendKey& key : change.began) {
     const PoolConfig& pool = *pool_named(key.first);
     events_.record(EventKind::kDrain, key.first, key.second,

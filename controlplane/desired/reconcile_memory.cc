@@ -24,7 +24,7 @@ Accepted<Applied> Reconciler::unchanged() const {
 
 Accepted<Applied> Reconciler::roll_back(uint64_t revision, Author author) {
   if (revision == document_.revision) {
-    return unchanged();
+    return confirmation_.pending() ? confirm(author) : unchanged();
   }
   const auto text = store_.revision_text(revision);
   if (!text) {
@@ -32,8 +32,21 @@ Accepted<Applied> Reconciler::roll_back(uint64_t revision, Author author) {
   }
   author.why =
       fmt::format("rollback to revision {}{}{}", revision, author.why.empty() ? "" : ": ", author.why);
-  return apply_document(*text, DocumentSource::kRuntime, document_.file_hash,
-                        fmt::format("revision {}", revision), author);
+  auto applied = apply_document(*text, DocumentSource::kRuntime, document_.file_hash,
+                                fmt::format("revision {}", revision), author);
+  // Where both documents are alike nothing was stored, and the wait goes on.
+  return applied && confirmation_.pending() ? confirm(author) : applied;
+}
+
+// Whatever waited to be confirmed stays.
+Result<void> Reconciler::settle() {
+  if (auto done = store_.confirm(); !done) {
+    return done;
+  }
+  confirmation_.watch(std::nullopt);
+  follow_drains();
+  save_health({}, true);
+  return {};
 }
 
 Accepted<Applied> Reconciler::confirm(const Author& author) {
@@ -41,10 +54,9 @@ Accepted<Applied> Reconciler::confirm(const Author& author) {
   if (!pending) {
     return refuse({ErrorKind::kConflict, "no change waits to be confirmed"});
   }
-  if (const auto done = store_.confirm(); !done) {
+  if (const auto done = settle(); !done) {
     return refuse(done.error());
   }
-  confirmation_.watch(std::nullopt);
   tell_config(fmt::format("revision {} confirmed by {}", pending->revision, described(author.who)));
   return unchanged();
 }
@@ -63,8 +75,8 @@ bool Reconciler::revert_unconfirmed() {
                                         fmt::format("revision {}", change.back_to), author);
     if (applied) {
       // Also where both documents are alike, and nothing was to be stored.
-      if (confirmation_.pending() && store_.confirm()) {
-        confirmation_.watch(std::nullopt);
+      if (confirmation_.pending()) {
+        (void)settle();
       }
       return !confirmation_.pending();
     }

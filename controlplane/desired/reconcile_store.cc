@@ -89,4 +89,15 @@ void Reconciler::take_saved(const Result<void>& saved) {
   spdlog::error("not stored, tried again: {}", store_warning_);
 }
 
+// Of backends that are not probed now, and were: a revert brings them back.
+Reconciler::HealthRows Reconciler::health_of_absent() const {
+  HealthRows rows;
+  for (const auto& entry : saved_health_) {
+    if (!falls_.contains(entry.first)) {
+      rows.insert(entry);
+    }
+  }
+  return rows;
+}
+
 }  // namespace maglb

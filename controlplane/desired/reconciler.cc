@@ -218,9 +218,12 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
   if (confirm_by) {
     unconfirmed = Unconfirmed{*revision, document_.revision, *confirm_by};
   }
+  const bool undoes = confirmation_.pending().has_value();
   confirmation_.watch(unconfirmed);
   document_ = {std::move(text), source, file_hash, *revision, std::chrono::system_clock::now()};
-  adopt_document(std::move(*config), generation() == 0 ? saved_health_ : HealthRows{});
+  adopt_document(std::move(*config), generation() == 0 ? saved_health_
+                                     : undoes          ? health_of_absent()
+                                                       : HealthRows{});
   spdlog::info("configuration applied from {}: {} services, {} pools, generation {}", to_string(source),
                config_.services.size(), config_.pools.size(), generation());
   tell_config(fmt::format(

@@ -10,7 +10,8 @@
 //   3. The store keeps the health that the last tables were built with: of a pool whose table is stale
 //      nothing is written, so that a restart builds the table that stays.
 //   4. Every document that ran is a revision in the store, with its author. While one is unconfirmed
-//      (confirmation.h) nothing else changes.
+//      (confirmation.h) nothing else changes, and what is kept of backends that it dropped stays: their
+//      health, and since when they are in drain.
 //   5. A generation is given to a state that differs from the one before, never to the same twice.
 //   6. A transition costs what it changes: the pools it is about, and those whose fallback they are, are
 //      judged, planned and compiled; of the others only pointers are copied. Likewise the rows that are
@@ -126,7 +127,7 @@ class Reconciler {
   Accepted<Applied> patch_backend(std::string_view pool, std::string_view backend, const BackendPatch& patch,
                                   const Author& author = {});
   // Makes the document of an earlier revision the running one, as a new revision. The file still wins when it
-  // changed since it was last applied. Ends the wait for a confirmation.
+  // changed since it was last applied. Ends the wait for a confirmation: to the running one it confirms that.
   Accepted<Applied> roll_back(uint64_t revision, Author author);
   // The members that sources found, of the pools whose list was told anew; passed over for a pool without a
   // source. A list that the dataplane has no room for is not taken, and keeps no other from being; it is
@@ -194,6 +195,7 @@ class Reconciler {
   // Looking back: reconcile_memory.cc.
   Accepted<Applied> unchanged() const;
   bool revert_unconfirmed();
+  Result<void> settle();
   void on_confirmation_deadline();
   void tell_config(const std::string& text);
   void tell_refused(const Author& author, const Refusal& why);
@@ -240,6 +242,7 @@ class Reconciler {
   void save_health(const Names& pools, bool forget_gone);
   void save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone);
   void take_saved(const Result<void>& saved);
+  HealthRows health_of_absent() const;
 
   std::string config_file_;
   Store store_;

@@ -87,5 +87,18 @@ TEST(DrainDeadlines, ALongerTimeoutOpensAgain) {
   EXPECT_EQ(drains.advance(at(160)), std::vector{kKey});
 }
 
+TEST(DrainDeadlines, WhatMayReturnIsPutAsideUntilItMayNot) {
+  DrainDeadlines drains;
+  const ServiceConfig drained = draining(seconds(30));
+  drains.follow(drained, at(1));
+  EXPECT_TRUE(drains.follow({}, at(2), true).forgotten.empty());
+  EXPECT_EQ(drains.find(kKey), nullptr);
+  EXPECT_TRUE(drains.follow(drained, at(3), true).began.empty());
+  EXPECT_EQ(drains.find(kKey)->began, at(1));
+  drains.follow({}, at(4), true);
+  EXPECT_EQ(drains.follow({}, at(5)).forgotten, std::vector{kKey});
+  EXPECT_TRUE(drains.follow({}, at(6)).forgotten.empty());
+}
+
 }  // namespace
 }  // namespace maglb

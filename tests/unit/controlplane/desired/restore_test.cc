@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
@@ -39,6 +40,10 @@ class RestoreTest : public testing::Test {
   }
   static StoredHealth row(std::string backend, bool healthy, const char* address) {
     return {"web", std::move(backend), healthy, {}, "as it was", *IpAddress::parse(address)};
+  }
+  Store open_again() {
+    reconciler_.reset();
+    return open();
   }
   void run_sql(const char* sql) {
     sqlite3* handle = nullptr;
@@ -95,6 +100,81 @@ TEST_F(RestoreTest, RowsWithoutAnAddressAreAboutTheDocumentBesideThem) {
   EXPECT_EQ(health("a"), ProbeOpinion::kUnknown);
   EXPECT_EQ(health("b"), ProbeOpinion::kHealthy);
   EXPECT_EQ(health("c"), ProbeOpinion::kUnhealthy);
+}
+
+// b has been in drain for long, by the document.
+class RevertTest : public RestoreTest {
+ protected:
+  void SetUp() override {
+    leave(document().c_str());
+    {
+      Store store = open();
+      ASSERT_TRUE(store.save_drain_changes(std::vector{StoredDrain{"web", "b", kLongAgo, false}}, {}));
+    }
+    start(document());
+  }
+  static std::string document() {
+    std::string text = kDocument;
+    return text.replace(text.find("10.0.1.12}"), 10, "10.0.1.12, state: drain}");
+  }
+  static std::string without_the_pool() {
+    std::string text = document();
+    text.replace(text.find("  web:"), 6, "  new:");
+    return text.replace(text.find("pool: web"), 9, "pool: new");
+  }
+  std::optional<WallTime> drain_began() const {
+    const PoolConfig& pool = *find_pool(reconciler_->config(), "web");
+    return reconciler_->status(pool, *find_backend(pool, "b")).drain_began;
+  }
+  size_t stored_rows(const char* pool) {
+    reconciler_.reset();
+    const StoredState state = open().load().value();
+    return static_cast<size_t>(std::count_if(state.health.begin(), state.health.end(),
+                                             [&](const StoredHealth& one) { return one.pool == pool; }) +
+                               std::count_if(state.drains.begin(), state.drains.end(),
+                                             [&](const StoredDrain& one) { return one.pool == pool; }));
+  }
+  static inline const WallTime kLongAgo{std::chrono::seconds(1700000000)};
+};
+
+TEST_F(RevertTest, WhatADroppedPoolWasComesBackWithIt) {
+  ASSERT_EQ(drain_began(), kLongAgo);
+  const uint64_t before = reconciler_->document().revision;
+  ASSERT_TRUE(reconciler_->put_document(without_the_pool(), {}, std::chrono::minutes(5)));
+  ASSERT_EQ(find_pool(reconciler_->config(), "web"), nullptr);
+  ASSERT_TRUE(reconciler_->roll_back(before, {}));
+  EXPECT_EQ(drain_began(), kLongAgo);
+  EXPECT_EQ(health("a"), ProbeOpinion::kHealthy);
+  EXPECT_EQ(health("c"), ProbeOpinion::kUnhealthy);
+  EXPECT_EQ(reconciler_->table("web").slots.at("c"), 0u);
+  EXPECT_EQ(stored_rows("web"), 4u);
+}
+
+TEST_F(RevertTest, ARestartInBetweenForgetsNeither) {
+  const uint64_t before = reconciler_->document().revision;
+  ASSERT_TRUE(reconciler_->put_document(without_the_pool(), {}, std::chrono::minutes(5)));
+  reconciler_.reset();
+  start(document());
+  ASSERT_EQ(find_pool(reconciler_->config(), "web"), nullptr);
+  ASSERT_TRUE(reconciler_->roll_back(before, {}));
+  EXPECT_EQ(drain_began(), kLongAgo);
+  EXPECT_EQ(health("c"), ProbeOpinion::kUnhealthy);
+}
+
+TEST_F(RevertTest, OnceConfirmedItIsForgotten) {
+  ASSERT_TRUE(reconciler_->put_document(without_the_pool(), {}, std::chrono::minutes(5)));
+  ASSERT_TRUE(reconciler_->confirm({}));
+  EXPECT_EQ(stored_rows("web"), 0u);
+}
+
+TEST_F(RevertTest, ARollbackToTheRunningRevisionConfirmsIt) {
+  ASSERT_TRUE(reconciler_->put_document(without_the_pool(), {}, std::chrono::minutes(5)));
+  ASSERT_TRUE(reconciler_->unconfirmed());
+  const uint64_t running = reconciler_->document().revision;
+  ASSERT_TRUE(reconciler_->roll_back(running, {}));
+  EXPECT_FALSE(reconciler_->unconfirmed());
+  EXPECT_EQ(reconciler_->document().revision, running);
+  EXPECT_FALSE(open_again().load()->unconfirmed);
 }
 
 }  // namespace
