@@ -53,7 +53,7 @@ class Daemon {
         reload_signal_(io_, SIGHUP) {
     reconciler_.on_document([this] { discovery_.set_pools(reconciler_.listed()); });
     add_explain_route(api_, client_);
-    add_config_routes(api_, reconciler_, publisher_, client_);
+    add_config_routes(api_, io_, reconciler_, publisher_, client_);
     add_event_routes(api_, events_);
     publisher_.tell([this](uint64_t generation, const std::string& refusal) {
       publish_events_.on_outcome(generation, refusal);

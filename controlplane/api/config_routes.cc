@@ -6,6 +6,7 @@
 #include "controlplane/api/author.h"
 #include "controlplane/api/objects.h"
 #include "controlplane/api/query.h"
+#include "controlplane/api/side_thread.h"
 #include "controlplane/desired/preview.h"
 #include "lib/config/service/diff.h"
 
@@ -45,30 +46,44 @@ Json churn_array(const std::vector<PoolChurn>& pools) {
   return list;
 }
 
+// One of two documents that are compared: its text, or as it is known.
+struct DocumentSide {
+  std::string what;  // for the answer
+  std::optional<ServiceConfig> config;
+  std::string text;
+  std::string name;  // of the text, in messages
+};
+
+Accepted<ServiceConfig> read_side(const DocumentSide& side) {
+  return side.config ? *side.config : read_document(side.text, side.name);
+}
+
 class ConfigRoutes {
  public:
-  ConfigRoutes(Reconciler& reconciler, Publisher& publisher, DataplaneClient& client)
-      : reconciler_(reconciler), publisher_(publisher), client_(client) {}
+  ConfigRoutes(boost::asio::io_context& io, Reconciler& reconciler, Publisher& publisher,
+               DataplaneClient& client)
+      : reconciler_(reconciler), publisher_(publisher), client_(client), side_(io) {}
 
   ApiResponse list(const Api::Arguments& call) const;
   ApiResponse show(const Api::Arguments& call) const;
-  ApiResponse compare(const Api::Arguments& call) const;
-  ApiResponse try_out(const Api::Arguments& call) const;
-  void roll_back(const Api::Arguments& call, Respond respond) const;
-  void confirm(const Api::Arguments& call, Respond respond) const;
+  void compare(const Api::Arguments& call, Respond respond);
+  void try_out(const Api::Arguments& call, Respond respond);
+  void roll_back(const Api::Arguments& call, Respond respond);
+  void confirm(const Api::Arguments& call, Respond respond);
 
  private:
   Json object(const Revision& revision) const;
   // Which document, by the words of a query: a revision's number, the running one, or the file.
-  Accepted<ServiceConfig> document(const std::string& which) const;
+  Accepted<DocumentSide> document(const std::string& which) const;
   Accepted<ServiceConfig> revision(uint64_t number) const;
-  ApiResponse difference(const std::string& from, const ServiceConfig& before, const std::string& to,
-                         const ServiceConfig& after) const;
+  // Reads and compiles beside the event loop.
+  void differ(DocumentSide from, DocumentSide to, Respond respond);
   void answer(const Accepted<Applied>& applied, Respond respond) const;
 
   Reconciler& reconciler_;
   Publisher& publisher_;
   DataplaneClient& client_;
+  SideThread side_;
 };
 
 Json ConfigRoutes::object(const Revision& revision) const {
@@ -124,48 +139,54 @@ Accepted<ServiceConfig> ConfigRoutes::revision(uint64_t number) const {
   return text ? read_document(*text, fmt::format("revision {}", number)) : refuse(text.error());
 }
 
-Accepted<ServiceConfig> ConfigRoutes::document(const std::string& which) const {
+Accepted<DocumentSide> ConfigRoutes::document(const std::string& which) const {
   if (which == "running") {
-    return reconciler_.listed();
+    return DocumentSide{which, reconciler_.listed(), "", ""};
   }
   if (which == "file") {
     const auto text = read_whole_file(reconciler_.config_file());
-    return text ? read_document(*text, reconciler_.config_file()) : refuse(text.error());
+    return text ? Accepted<DocumentSide>(DocumentSide{which, {}, *text, reconciler_.config_file()})
+                : refuse(text.error());
   }
   const auto number = parse_number(which);
-  return number ? revision(*number)
-                : refuse({ErrorKind::kInvalid,
-                          fmt::format("'{}' is no document: expected a revision's number, running or file",
-                                      which)});
-}
-
-ApiResponse ConfigRoutes::difference(const std::string& from, const ServiceConfig& before,
-                                     const std::string& to, const ServiceConfig& after) const {
-  const auto is_healthy = [this](std::string_view pool, std::string_view name) {
-    return reconciler_.is_healthy(pool, name);
-  };
-  return json_response(
-      {{"from", from},
-       {"to", to},
-       {"changes", changes_array(before, after)},
-       {"pools", churn_array(preview(reconciler_.joined(before), reconciler_.joined(after), is_healthy))}});
-}
-
-ApiResponse ConfigRoutes::compare(const Api::Arguments& call) const {
-  const std::string from = text_parameter(call.target, "from", "file");
-  const std::string to = text_parameter(call.target, "to", "running");
-  const auto before = document(from);
-  const auto after = document(to);
-  if (!before || !after) {
-    return error_response(before ? after.error() : before.error());
+  if (!number) {
+    return refuse({ErrorKind::kInvalid,
+                   fmt::format("'{}' is no document: expected a revision's number, running or file", which)});
   }
-  return difference(from, *before, to, *after);
+  const auto text = reconciler_.store().revision_text(*number);
+  return text ? Accepted<DocumentSide>(DocumentSide{which, {}, *text, fmt::format("revision {}", *number)})
+              : refuse(text.error());
 }
 
-ApiResponse ConfigRoutes::try_out(const Api::Arguments& call) const {
-  const auto config = read_document(call.request.body, "document");
-  return config ? difference("running", reconciler_.listed(), "document", *config)
-                : error_response(config.error());
+void ConfigRoutes::differ(DocumentSide from, DocumentSide to, Respond respond) {
+  auto job = [from = std::move(from), to = std::move(to), found = reconciler_.found(),
+              is_healthy = reconciler_.health_now()] {
+    const auto before = read_side(from);
+    const auto after = read_side(to);
+    if (!before || !after) {
+      return error_response(before ? after.error() : before.error());
+    }
+    const auto churn = preview(with_members(*before, found), with_members(*after, found), is_healthy);
+    return json_response({{"from", from.what},
+                          {"to", to.what},
+                          {"changes", changes_array(*before, *after)},
+                          {"pools", churn_array(churn)}});
+  };
+  side_.run(std::move(job), std::move(respond));
+}
+
+void ConfigRoutes::compare(const Api::Arguments& call, Respond respond) {
+  auto from = document(text_parameter(call.target, "from", "file"));
+  auto to = document(text_parameter(call.target, "to", "running"));
+  if (!from || !to) {
+    return respond(error_response(from ? to.error() : from.error()));
+  }
+  differ(std::move(*from), std::move(*to), std::move(respond));
+}
+
+void ConfigRoutes::try_out(const Api::Arguments& call, Respond respond) {
+  differ({"running", reconciler_.listed(), "", ""}, {"document", {}, call.request.body, "document"},
+         std::move(respond));
 }
 
 void ConfigRoutes::answer(const Accepted<Applied>& applied, Respond respond) const {
@@ -178,7 +199,7 @@ void ConfigRoutes::answer(const Accepted<Applied>& applied, Respond respond) con
       });
 }
 
-void ConfigRoutes::roll_back(const Api::Arguments& call, Respond respond) const {
+void ConfigRoutes::roll_back(const Api::Arguments& call, Respond respond) {
   const std::string& body = call.request.body;
   const Json wish = body.size() > kMaxRollbackBody ? Json() : Json::parse(body, nullptr, false);
   const bool readable =
@@ -194,34 +215,36 @@ void ConfigRoutes::roll_back(const Api::Arguments& call, Respond respond) const 
   answer(reconciler_.roll_back(wish["revision"].get<uint64_t>(), *author), std::move(respond));
 }
 
-void ConfigRoutes::confirm(const Api::Arguments& call, Respond respond) const {
+void ConfigRoutes::confirm(const Api::Arguments& call, Respond respond) {
   answer(reconciler_.confirm({who_is(call.request.peer), ""}), std::move(respond));
 }
 
 }  // namespace
 
-void add_config_routes(Api& api, Reconciler& reconciler, Publisher& publisher, DataplaneClient& client) {
-  const auto routes = std::make_shared<const ConfigRoutes>(reconciler, publisher, client);
-  const auto at_once = [&](const char* method, const char* path,
-                           ApiResponse (ConfigRoutes::*make)(const Api::Arguments&) const,
-                           RouteRules rules = {}) {
+void add_config_routes(Api& api, boost::asio::io_context& io, Reconciler& reconciler, Publisher& publisher,
+                       DataplaneClient& client) {
+  const auto routes = std::make_shared<ConfigRoutes>(io, reconciler, publisher, client);
+  const auto at_once = [&](const char* path, ApiResponse (ConfigRoutes::*make)(const Api::Arguments&) const) {
     const auto serve = [routes, make](const Api::Arguments& call, const Respond& respond) {
       respond(((*routes).*make)(call));
     };
-    api.add(method, path, serve, rules);
+    api.add("GET", path, serve);
   };
-  const auto later = [&](const char* path, void (ConfigRoutes::*make)(const Api::Arguments&, Respond) const) {
+  const auto later = [&](const char* method, const char* path,
+                         void (ConfigRoutes::*make)(const Api::Arguments&, Respond), RouteRules rules) {
     const auto serve = [routes, make](const Api::Arguments& call, Respond respond) {
       ((*routes).*make)(call, std::move(respond));
     };
-    api.add("POST", path, serve, {Tagged::kDocument, false});
+    api.add(method, path, serve, rules);
   };
-  at_once("GET", "/v1/config/revisions", &ConfigRoutes::list);
-  at_once("GET", "/v1/config/revisions/*", &ConfigRoutes::show);
-  at_once("GET", "/v1/config/diff", &ConfigRoutes::compare);
-  at_once("POST", "/v1/config/diff", &ConfigRoutes::try_out, {Tagged::kNo, false});
-  later("/v1/config/rollback", &ConfigRoutes::roll_back);
-  later("/v1/config/confirm", &ConfigRoutes::confirm);
+  constexpr RouteRules kDocument{Tagged::kDocument, false};
+  at_once("/v1/config/revisions", &ConfigRoutes::list);
+  at_once("/v1/config/revisions/*", &ConfigRoutes::show);
+  later("GET", "/v1/config/diff", &ConfigRoutes::compare, {});
+  // What a document that nobody has accepted may cost in memory is not a reader's to choose.
+  later("POST", "/v1/config/diff", &ConfigRoutes::try_out, {});
+  later("POST", "/v1/config/rollback", &ConfigRoutes::roll_back, kDocument);
+  later("POST", "/v1/config/confirm", &ConfigRoutes::confirm, kDocument);
 }
 
 }  // namespace maglb

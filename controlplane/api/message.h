@@ -55,6 +55,7 @@ struct ApiResponse {
   std::string allow = {};  // of a 405: the methods
   // Instead of `body`: called once the head is on its way, never for HEAD.
   std::function<void(std::shared_ptr<BodyWriter>)> stream = {};
+  unsigned retry_after = 0;  // of a 503: seconds; 0: nobody knows
 };
 
 // Called once, at once or later.

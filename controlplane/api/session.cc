@@ -224,6 +224,7 @@ void SessionOn<Stream>::respond(ApiResponse answer) {
   set(http::field::content_type, answer.content_type);
   set(http::field::etag, answer.etag);
   set(http::field::allow, answer.allow);
+  set(http::field::retry_after, answer.retry_after == 0 ? "" : std::to_string(answer.retry_after));
   response_->keep_alive(request.keep_alive() && !streams);
   response_->body() = std::move(answer.body);
   if (streams && !is_head) {

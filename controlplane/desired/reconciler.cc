@@ -196,7 +196,7 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
     tell_refused(author, config.error());
     return tl::unexpected(std::move(config.error()));
   }
-  if (auto room = room_for(joined(*config)); !room) {
+  if (auto room = room_for(with_members(*config, members_)); !room) {
     tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
   }
@@ -233,10 +233,18 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
   return Applied{generation(), changed, source, *revision};
 }
 
-bool Reconciler::is_healthy(std::string_view pool, std::string_view backend) const {
-  const PoolConfig* in = find_pool(config_, pool);
-  // What is not there yet is taken for well.
-  return in == nullptr || find_backend(*in, backend) == nullptr || verdicts_.is_healthy(pool, backend);
+HealthOf Reconciler::health_now() const {
+  std::set<BackendKey> sick;
+  for (const PoolConfig& pool : config_.pools) {
+    for (const BackendConfig& backend : pool.backends) {
+      if (!verdicts_.is_healthy(pool.name, backend.name)) {
+        sick.emplace(pool.name, backend.name);
+      }
+    }
+  }
+  return [sick = std::move(sick)](std::string_view pool, std::string_view backend) {
+    return sick.empty() || !sick.contains(BackendKey(pool, backend));
+  };
 }
 
 // Asked before anything is committed: a document that the dataplane cannot take would keep every later

@@ -137,8 +137,8 @@ class Reconciler {
   void set_source_condition(const std::string& pool, const std::string& text);
   // `changed` is called when another document runs, the first included: its pools may have other sources.
   void on_document(std::function<void()> changed) { document_changed_ = std::move(changed); }
-  // A document with the members found last.
-  ServiceConfig joined(const ServiceConfig& document) const { return with_members(document, members_); }
+  // That were found last.
+  const FoundMembers& found() const { return members_; }
 
   // kConflict when nothing waits.
   Accepted<Applied> confirm(const Author& author);
@@ -146,8 +146,8 @@ class Reconciler {
 
   // For whoever reads the history, or keeps something of their own beside it.
   Store& store() { return store_; }
-  // As the last tables were built.
-  bool is_healthy(std::string_view pool, std::string_view backend) const;
+  // As the last tables were built, what is not there yet taken for well; a copy, for any thread.
+  HealthOf health_now() const;
 
   // The dataplane runs this generation, perhaps from a control plane with another store: ours go on
   // above it.

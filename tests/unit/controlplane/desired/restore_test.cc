@@ -88,7 +88,7 @@ TEST_F(RestoreTest, ABackendThatMovedMeanwhileIsNotKnown) {
   leave();
   start(moved());
   EXPECT_EQ(health("a"), ProbeOpinion::kUnknown);
-  EXPECT_FALSE(reconciler_->is_healthy("web", "a")) << "until its first probe";
+  EXPECT_FALSE(reconciler_->health_now()("web", "a")) << "until its first probe";
   EXPECT_EQ(health("b"), ProbeOpinion::kHealthy);
   EXPECT_EQ(reconciler_->table("web").slots.at("a"), 0u);
 }
