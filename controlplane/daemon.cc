@@ -38,7 +38,8 @@ class Daemon {
         client_(io_, options.dataplane_socket, [this] { on_connection_change(); }),
         publisher_(io_, client_),
         stats_(io_, client_),
-        reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources),
+        reconciler_(io_, options.config, std::move(store), publisher_, events_, options.probe_sources,
+                    ExecRule(options.exec_dir)),
         keeper_(io_, events_, reconciler_.store()),
         discovery_(
             io_, events_, [this](const FoundMembers& told) { reconciler_.set_members(told); },
@@ -186,6 +187,10 @@ int check_file(const Options& options) {
   const auto config = read_document(*text, options.config);
   if (!config) {
     fmt::print(stderr, "{}\n", config.error().error.message);
+    return kInvalidConfig;
+  }
+  if (const auto allowed = ExecRule(options.exec_dir).allows(*config, {}); !allowed) {
+    fmt::print(stderr, "{}: {}\n", options.config, allowed.error().message);
     return kInvalidConfig;
   }
   fmt::print("{}: {} services, {} pools\n", options.config, config->services.size(), config->pools.size());

@@ -71,6 +71,8 @@ CommandLine parse_options(int argc, char** argv) {
          },
          "address of this host that probes through tunnels come from; once for each family")
       ->type_name("ADDRESS");
+  app.add_option("--exec-dir", options.exec_dir,
+                 "directory, from /, whose programs probes of type exec may run; without it none may");
   app.add_option("--log-level", options.log_level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
       ->capture_default_str();
@@ -78,6 +80,9 @@ CommandLine parse_options(int argc, char** argv) {
   try {
     app.parse(argc, argv);
     check_api_options(options);
+    if (!options.exec_dir.empty() && options.exec_dir[0] != '/') {
+      throw CLI::ValidationError("--exec-dir", "needs a path from /");
+    }
   } catch (const CLI::ParseError& error) {
     line.exit_code = app.exit(error) == 0 ? 0 : kUsageError;
   }

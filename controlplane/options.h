@@ -24,7 +24,8 @@ struct Options {
   std::string state_dir = "/var/lib/maglb";
   std::string log_level = "info";
   ProbeSources probe_sources;
-  bool check = false;  // only read the file
+  std::string exec_dir;  // empty: no probe runs a program
+  bool check = false;    // only read the file
 };
 
 struct CommandLine {

@@ -373,6 +373,9 @@ void Api::check_config(Call& call) {
   if (!config) {
     return call.respond(error_response(config.error()));
   }
+  if (const auto allowed = reconciler_.allows_programs(*config); !allowed) {
+    return call.respond(error_response(allowed.error()));
+  }
   size_t backends = 0;
   for (const PoolConfig& pool : config->pools) {
     backends += pool.backends.size();

@@ -23,7 +23,7 @@ const BackendSpec& spec_of(const PoolTable& table, const std::string& name) {
 }  // namespace
 
 Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Store store,
-                       Publisher& publisher, EventLog& events, ProbeSources sources)
+                       Publisher& publisher, EventLog& events, ProbeSources sources, ExecRule exec)
     : config_file_(std::move(config_file)),
       store_(std::move(store)),
       saves_(io, store_, [this](const Result<void>& saved) { take_saved(saved); }),
@@ -34,6 +34,7 @@ Reconciler::Reconciler(boost::asio::io_context& io, std::string config_file, Sto
       clock_timer_(io),
       members_timer_(io),
       tunnels_(io, std::move(sources), [this] { plan({}); }),
+      exec_(std::move(exec)),
       confirmation_(io, [this] { on_confirmation_deadline(); }),
       prober_(io, [this](const std::string& pool, const std::string& backend, const ProbeStatus& status) {
         on_transition(pool, backend, status);
@@ -196,6 +197,11 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
     tell_refused(author, config.error());
     return tl::unexpected(std::move(config.error()));
   }
+  // What comes back has run before; what of it may not any more gets a fault.
+  if (auto allowed = allows_programs(*config); !allowed && !confirmation_.pending()) {
+    tell_refused(author, {allowed.error(), {}});
+    return refuse(std::move(allowed.error()));
+  }
   if (auto room = room_for(with_members(*config, members_)); !room) {
     tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
@@ -284,6 +290,7 @@ void Reconciler::plan(const HealthRows& known) {
     }
   }
   tunnels_.give(users);
+  not_run_ = exec_.refuse(users);
   prober_.set_users(std::move(users));
   follow_drains();
   look_at_network();
@@ -352,6 +359,9 @@ std::vector<std::string> Reconciler::warnings() const {
   }
   const std::vector<std::string> unprobed = tunnels_.warnings();
   warnings.insert(warnings.end(), unprobed.begin(), unprobed.end());
+  for (const auto& [program, why] : not_run_) {
+    warnings.push_back(fmt::format("probes by {} are not made: {}", program, why));
+  }
   if (const auto& change = confirmation_.pending()) {
     const std::time_t deadline = std::chrono::system_clock::to_time_t(change->deadline);
     warnings.push_back(

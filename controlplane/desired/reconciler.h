@@ -41,6 +41,7 @@
 #include "controlplane/desired/document.h"
 #include "controlplane/desired/drain_deadlines.h"
 #include "controlplane/desired/edit.h"
+#include "controlplane/desired/exec_rule.h"
 #include "controlplane/desired/members.h"
 #include "controlplane/desired/network_guard.h"
 #include "controlplane/desired/pool_plan.h"
@@ -106,9 +107,9 @@ class Reconciler {
   // A wall clock that was set is noticed within this, where a drain's deadline is waited for.
   static constexpr std::chrono::seconds kLongestWait{10};
 
-  // `sources`: what probes through tunnels come from.
+  // `sources`: what probes through tunnels come from. `exec`: what probes may run.
   Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher,
-             EventLog& events, ProbeSources sources = {});
+             EventLog& events, ProbeSources sources = {}, ExecRule exec = ExecRule());
 
   // Decides between file and stored document, restores health, compiles and starts the probes. Fails
   // when there is neither a good file nor a stored document.
@@ -148,6 +149,10 @@ class Reconciler {
   Store& store() { return store_; }
   // As the last tables were built, what is not there yet taken for well; a copy, for any thread.
   HealthOf health_now() const;
+  // Whether the probes of a document may run their programs.
+  Result<void> allows_programs(const ServiceConfig& document) const {
+    return exec_.allows(document, listed_);
+  }
 
   // The dataplane runs this generation, perhaps from a control plane with another store: ours go on
   // above it.
@@ -254,6 +259,8 @@ class Reconciler {
   boost::asio::steady_timer clock_timer_;
   boost::asio::steady_timer members_timer_;
   TunnelMarks tunnels_;
+  const ExecRule exec_;
+  std::map<std::string, std::string> not_run_;  // why, by program
   Confirmation confirmation_;
   Prober prober_;
   ServiceConfig config_;

@@ -124,6 +124,37 @@ def test_strangers_keep_no_place_from_the_operator(daemon, groups):
         crowd.communicate("")
 
 
+EXEC = PLAIN.replace("health: {type: none}", "health: {type: exec, command: [PROGRAM], interval: 1s}", 1)
+
+
+def test_programs_are_run_from_the_directory_of_the_option_only(daemon, directory):
+    if os.geteuid() != 0:
+        pytest.skip("programs have to be root's")
+    programs = os.path.join(directory, "programs")
+    os.mkdir(programs, 0o755)
+    good, open_to_all = os.path.join(programs, "good"), os.path.join(programs, "open")
+    for path, mode in ((good, 0o755), (open_to_all, 0o757)):
+        with open(path, "w", encoding="ascii") as file:
+            file.write("#!/bin/sh\nexit 0\n")
+        os.chmod(path, mode)
+    allowed = EXEC.replace("PROGRAM", good)
+    daemon.write(allowed)
+    for check in ([], ["--check"]):
+        done = subprocess.run([*daemon.arguments(), *check], capture_output=True, text=True, timeout=30)
+        assert done.returncode == 3 and "--exec-dir" in done.stderr, done.stderr
+    api = start(daemon, "--exec-dir", programs)
+    for path in ("/bin/true", open_to_all, programs + "/../programs/nobody"):
+        for method, where in (("PUT", "/v1/config"), ("POST", "/v1/config/check")):
+            answer = api.call(method, where, EXEC.replace("PROGRAM", path), status=400)
+            assert path in answer["error"]["message"], answer
+    api.call("PUT", "/v1/config", allowed)
+    wait_for(lambda: api.backend("web", "web1")["health"] == "healthy", "the program is run")
+    os.chmod(good, 0o775)
+    api.call("PATCH", "/v1/pools/web/backends/web2", {"weight": 5})
+    assert api.backend("web", "web1")["health"] == "unknown"
+    assert any(good in warning for warning in api.get("/v1/status")["warnings"])
+
+
 # TCP
 
 def openssl(directory, *arguments):

@@ -174,6 +174,25 @@ TEST_F(GuardRailsTest, ANetworkThatIsBackEndsTheHold) {
   EXPECT_FALSE(table("web").stale);
 }
 
+// As a tunnel's fault: here of a program that may not be run.
+TEST_F(GuardRailsTest, AHoldDoesNotWaitForWhoCannotBeProbed) {
+  PoolConfig web = make_pool("web", 3);
+  web.health.fall = 1000000;
+  serve({web}, NetworkFailure::kHold);
+  kill(0, 2);
+  ASSERT_TRUE(run_until([&] { return reconciler_->holding(); }));
+  web.health = {};
+  web.health.type = ProbeType::kExec;
+  web.health.command = {"/bin/true"};
+  ServiceConfig config;
+  config.network_failure = NetworkFailure::kHold;
+  config.pools = {web};
+  adopt(config);
+  ASSERT_TRUE(run_until([&] { return !reconciler_->holding(); }));
+  EXPECT_EQ(status("web", "a").health, ProbeOpinion::kUnknown);
+  EXPECT_GT(slots("web", "a"), 0u) << "a fault is no evidence";
+}
+
 TEST_F(GuardRailsTest, ThePoolsOfWhichAllFailHaveNoHoldWhenThatIsConfigured) {
   serve({make_pool("web", 3)}, NetworkFailure::kAct);
   kill(0, 2);

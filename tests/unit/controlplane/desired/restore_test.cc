@@ -177,5 +177,26 @@ TEST_F(RevertTest, ARollbackToTheRunningRevisionConfirmsIt) {
   EXPECT_FALSE(open_again().load()->unconfirmed);
 }
 
+TEST_F(RestoreTest, AProgramThatMayNotBeRunIsRefusedAndOneThatWasTakenIsNotRun) {
+  std::string text = kDocument;
+  text.replace(text.find("    backends:"), 0,
+               "    health: {type: exec, command: [/bin/true], interval: 10s, timeout: 5s}\n");
+  leave(text.c_str());
+  start(text);
+  EXPECT_EQ(health("a"), ProbeOpinion::kUnknown) << "taken by an earlier version";
+  EXPECT_TRUE(reconciler_->health_now()("web", "a")) << "and that is no evidence";
+  const auto warnings = reconciler_->warnings();
+  EXPECT_TRUE(std::any_of(warnings.begin(), warnings.end(), [](const std::string& warning) {
+    return warning.find("--exec-dir") != std::string::npos;
+  }));
+  BackendPatch patch;
+  patch.weight = 7;
+  EXPECT_TRUE(reconciler_->patch_backend("web", "a", patch)) << "another matter";
+  text.replace(text.find("/bin/true"), 9, "/bin/echo");
+  const auto refused = reconciler_->put_document(text);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().error.message.find("--exec-dir"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace maglb
