@@ -3,10 +3,11 @@
 import json
 import os
 import subprocess
+import threading
 
 import pytest
 
-from conftest import PLAIN, UnixConnection
+from conftest import PLAIN, UnixConnection, wait_for
 
 WEB1 = "/v1/pools/web/backends/web1"
 
@@ -87,6 +88,27 @@ def test_a_condition_is_strong_and_of_what_is_there(api):
     assert ask(api, "PATCH", WEB1, {"weight": 7}, If_Match="*")[0] == 200
     assert ask(api, "PATCH", "/v1/pools/web/backends/no", {"weight": 7}, If_Match="*")[0] == 404
     assert ask(api, "GET", WEB1, If_Match=seen)[0] == 412
+
+
+def test_the_tag_of_a_change_is_of_what_it_made_though_another_overtakes_its_answer(daemon, peer):
+    """A slow dataplane's answer is waited for: time for another change."""
+    daemon.write(PLAIN)
+    peer.start("--slow-ms", "700")
+    api = daemon.start()
+    wait_for(lambda: api.request("GET", "/readyz")[0] == 200, "the state runs")
+    first, second = PLAIN.replace("10.0.1.12", "10.0.1.98"), PLAIN.replace("10.0.1.12", "10.0.1.99")
+    made = {}
+    asking = threading.Thread(target=lambda: made.update(first=ask(api, "PUT", "/v1/config", first)))
+    asking.start()
+    wait_for(lambda: b"10.0.1.98" in api.get("/v1/config", raw=True), "the first is committed")
+    assert not made, "and not answered"
+    status, of_second, _ = ask(api, "PUT", "/v1/config", second)
+    asking.join(60)
+    assert (status, made["first"][0]) == (200, 200)
+    assert of_second == tag(api, "/v1/config") and made["first"][1] != of_second
+    assert ask(api, "PUT", "/v1/config", PLAIN, If_Match=made["first"][1])[0] == 412
+    assert ask(api, "PUT", "/v1/config", first, If_Match=of_second)[0] == 200
+    assert tag(api, "/v1/config") == made["first"][1]
 
 
 def test_maglbctl_does_not_overwrite_what_it_has_not_seen(api):

@@ -155,6 +155,28 @@ TEST_F(PoolPlanTest, ANewBackendNeitherEndsAPanicNorBeginsOne) {
   EXPECT_FALSE(plan({}).panic) << "four of the four that were judged are healthy";
 }
 
+TEST_F(PoolPlanTest, EachPoolsBoundOfConnectionsIsForItsOwn) {
+  pool_.max_connections = 100;
+  pool_.backends[1].max_connections = 7;
+  sorry_.max_connections = 5;
+  sorry_.backends[1].max_connections = 3;
+  const auto bound_of = [this](const std::string& name, uint32_t of_sorry) {
+    sorry_.max_connections = of_sorry;
+    for (const BackendConfig& backend : plan({}, &sorry_).pool.backends) {
+      if (backend.name == name) {
+        return backend.max_connections;
+      }
+    }
+    return UINT32_MAX;
+  };
+  EXPECT_EQ(bound_of("a", 5), 100u);
+  EXPECT_EQ(bound_of("b", 5), 7u);
+  EXPECT_EQ(bound_of("sorry:s1", 5), 5u);
+  EXPECT_EQ(bound_of("sorry:s2", 5), 3u);
+  EXPECT_EQ(bound_of("sorry:s1", 0), 0u) << "the fallback has none, and gets none of the pool's";
+  EXPECT_EQ(plan({}, &sorry_).pool.max_connections, 0u);
+}
+
 TEST_F(PoolPlanTest, AClosedDrainCountsAsDown) {
   pool_.backends[0].state = AdminState::kDrain;
   pool_.drain_timeout = std::chrono::seconds(1);
