@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "lib/lb/nat.h"
+#include "lib/lb/schedule.h"
 #include "tests/support/lb_rig.h"
 
 namespace maglb {
@@ -415,6 +416,29 @@ TEST_P(NatPath, TheSweepKeepsThemIfAServiceDoes) {
   publish();
   EXPECT_EQ(run(data(40000)).verdict, Verdict::kDrop);
   EXPECT_EQ(dropped(DropReason::kNoSession), 1u);
+}
+
+// What is asked before the place of a removed backend is given away.
+TEST_P(NatPath, KeptSessionsOfARemovedBackendCountUntilTheyEnd) {
+  Scheduling scheduling(0, 1, {1, 2}, 4, 2 * Rig::kBackends, std::pmr::get_default_resource());
+  BackendFlows* const workers[] = {&scheduling.flows};
+  rig_->worker().scheduling = &scheduling;
+  tables_[0]->count_in(&scheduling.flows);
+  rig_->keep_on_failure = true;
+  publish();
+  const uint32_t counter = rig_->snapshot().pool(1)->backends[0].counter;
+  establish(40000);
+  establish(40001);
+  EXPECT_EQ(flows_of(workers, counter), 2u);
+  rig_->states[0] = PlaceState::kRemoved;
+  publish();
+  sweep_nat(rig_->worker(), table().capacity(), rig_->snapshot(), rig_->now);
+  EXPECT_EQ(flows_of(workers, counter), 2u);
+  rig_->now += std::chrono::seconds(1000);
+  sweep_nat(rig_->worker(), table().capacity(), rig_->snapshot(), rig_->now);
+  EXPECT_EQ(flows_of(workers, counter), 0u);
+  rig_->worker().scheduling = nullptr;
+  tables_[0]->count_in(nullptr);
 }
 
 TEST_P(NatPath, AllPortsTaken) {
