@@ -130,7 +130,8 @@ uint64_t Worker::memory_bytes(size_t flow_entries, const NatPorts* nat_ports, si
                               size_t backends_limit, size_t pools_limit) {
   return sizeof(Worker) + buckets_for(flow_entries) * sizeof(FlowTable::Bucket) + nat_bytes(nat_ports) +
          Inbox::memory_bytes() + kFragmentTableBytes +
-         (services_limit + backends_limit) * sizeof(TrafficCounters) + backends_limit * 2 * sizeof(uint32_t) +
+         (services_limit + backends_limit) * sizeof(TrafficCounters) +
+         backends_limit * (2 * sizeof(uint32_t) + BackendSignals::kBytesEach) +
          pools_limit * sizeof(uint64_t);
 }
 

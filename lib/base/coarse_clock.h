@@ -56,6 +56,12 @@ class Deadline {
   constexpr int16_t units_left(Tick now) const {
     return static_cast<int16_t>(bits_ - (is_coarse() ? now.value() >> kCoarseShift : now.value()));
   }
+  // Whether its count of units is odd: a mark that costs a unit at most, for who sets it with marked().
+  constexpr bool is_marked() const { return (bits_ & 1) != 0; }
+  // This deadline or the one a unit later, whichever is_marked() so.
+  constexpr Deadline marked(bool mark) const {
+    return Deadline((bits_ & kCoarse) | ((bits_ + ((bits_ & 1) ^ (mark ? 1u : 0u))) & 0xffff));
+  }
   constexpr bool reached(Tick now) const { return units_left(now) <= 0; }
   // Time from `now` until then, 0 if reached.
   constexpr Duration left(Tick now) const {

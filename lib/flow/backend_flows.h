@@ -26,7 +26,10 @@
 //
 // How far off total() is: by what the other workers' levels changed since the main core read them.
 //
-// Threads: add() and use() of the worker; set_others() of the main core; own() of anyone.
+// Beside the levels: the signals of pools that ask for them (backend_signals.h), at the same indexes.
+//
+// Threads: add(), signal() and use() of the worker; set_others() of the main core; own() and signals() of
+// anyone.
 #pragma once
 
 #include <algorithm>
@@ -37,6 +40,7 @@
 #include <span>
 #include <vector>
 
+#include "lib/flow/backend_signals.h"
 #include "lib/net/backend_id.h"
 #include "lib/net/place_counters.h"
 
@@ -45,7 +49,7 @@ namespace maglb {
 class BackendFlows {
  public:
   BackendFlows(size_t backends_limit, std::pmr::memory_resource* memory)
-      : own_(backends_limit, memory), others_(backends_limit, memory) {}
+      : own_(backends_limit, memory), others_(backends_limit, memory), signals_(backends_limit, memory) {}
   BackendFlows(const BackendFlows&) = delete;
   BackendFlows& operator=(const BackendFlows&) = delete;
 
@@ -60,6 +64,14 @@ class BackendFlows {
     std::atomic<uint32_t>& own = own_[pools_[id.pool].of(id.place)];
     own.store(own.load(std::memory_order_relaxed) + static_cast<uint32_t>(change), std::memory_order_relaxed);
   }
+
+  // Counted where the backend's pool wants it.
+  void signal(BackendId id, Signal signal) {
+    if (id.pool < pools_.size() && pools_[id.pool].is_passive && id.place < pools_[id.pool].places) {
+      signals_.count(pools_[id.pool].of(id.place), signal);
+    }
+  }
+  const BackendSignals& signals() const { return signals_; }
 
   uint32_t own(uint32_t index) const { return own_[index].load(std::memory_order_relaxed); }
   // Of all workers, as far as this one knows.
@@ -82,6 +94,7 @@ class BackendFlows {
   std::span<const PlaceCounters> pools_;
   std::pmr::vector<std::atomic<uint32_t>> own_;
   std::pmr::vector<std::atomic<uint32_t>> others_;
+  BackendSignals signals_;
 };
 
 // All workers' flows of one index.

@@ -13,10 +13,15 @@ namespace maglb {
 enum class FlowState : uint8_t { kOpening = 0, kEstablished = 1, kClosing = 2, kUdp = 3 };
 inline constexpr uint32_t kFlowStates = 4;
 
+// Of pools that want signals (backend_signals.h) the deadline of an opening entry says by its mark whether a
+// SYN began the flow. A datagram, or a packet in the middle of a connection, is all there is of many a flow.
+// Entries that were made before a pool wanted signals are marked by chance.
 struct FlowEntry {
   BackendId backend;
   FlowState state = FlowState::kOpening;
   Deadline expires;
+  // An answer to its SYN is to show in what the client sends next.
+  constexpr bool is_awaited() const { return state == FlowState::kOpening && expires.is_marked(); }
   friend constexpr bool operator==(const FlowEntry&, const FlowEntry&) = default;
 };
 

@@ -145,7 +145,7 @@ class FlowTable::Moves {
       }
       const auto to = static_cast<size_t>(free.bucket - table_.buckets_.data());
       table_.moved_behind_ |= goes_behind(steps_[at].index, to);
-      table_.clear(free);
+      table_.clear(free, now_);
       table_.move(from, free);
       free = from;
       if (steps_[at].parent == kNone) {
@@ -211,14 +211,14 @@ FlowTable::Spot FlowTable::opening_to_replace(const FlowDigest& digest, Tick now
 
 // Both buckets of a flow may be without an opening entry though the table has its fill of them: one of a
 // bucket nearby gives way then. Where a bucket lies says nothing of its flows, so it is anyone's.
-bool FlowTable::clear_opening_near(size_t index) {
+bool FlowTable::clear_opening_near(size_t index, Tick now) {
   constexpr size_t kLook = 8;
   for (size_t step = 1; step <= kLook; ++step) {
     Bucket& bucket = buckets_[(index + step) & mask_];
     for (size_t i = 0; i < kPlaces; ++i) {
       if (bucket.tags[i].load(std::memory_order_relaxed) != 0 &&
           FlowValue(bucket.values[i].load(std::memory_order_relaxed)).state() == FlowState::kOpening) {
-        clear({&bucket, i});
+        clear({&bucket, i}, now);
         return true;
       }
     }
@@ -233,7 +233,7 @@ bool FlowTable::store(const FlowDigest& digest, const FlowEntry& entry, Tick now
   }
   const FlowValue before(spot.bucket->values[spot.place].load(std::memory_order_relaxed));
   if (before.expires().reached(now)) {
-    clear(spot);  // as good as empty: the flow begins anew
+    clear(spot, now);  // as good as empty: the flow begins anew
     return insert(digest, entry, now);
   }
   const bool one_more_opens = entry.state == FlowState::kOpening && before.state() != FlowState::kOpening;
@@ -276,24 +276,24 @@ bool FlowTable::insert_with_effort(const FlowDigest& digest, const FlowEntry& en
   }
   // In a table so full that make_room() does not look further, another's entry would go for nothing.
   const bool may_find_room = size() <= most_for_moves();
-  if (spot.bucket == nullptr && !may_add && may_find_room && clear_opening_near(first_index(digest))) {
+  if (spot.bucket == nullptr && !may_add && may_find_room && clear_opening_near(first_index(digest), now)) {
     spot = make_room(digest, now);
   }
   if (spot.bucket == nullptr) {
     return false;
   }
-  put(spot, digest, entry);
+  put(spot, digest, entry, now);
   return true;
 }
 
-void FlowTable::erase(const FlowDigest& digest) {
+void FlowTable::erase(const FlowDigest& digest, Tick now) {
   if (const Spot spot = spot_of(digest); spot.bucket != nullptr) {
-    clear(spot);
+    clear(spot, now);
   }
 }
 
-void FlowTable::put(const Spot& spot, const FlowDigest& digest, const FlowEntry& entry) {
-  clear(spot);
+void FlowTable::put(const Spot& spot, const FlowDigest& digest, const FlowEntry& entry, Tick now) {
+  clear(spot, now);
   const bool displaced = spot.bucket != &first_bucket(digest);
   if (displaced) {
     count_overflow(first_bucket(digest), 1);
@@ -319,7 +319,7 @@ void FlowTable::write(const Spot& spot, uint32_t tag, uint64_t value) {
   control.store(before + 2 * changes * kOneVersion, std::memory_order_release);
 }
 
-void FlowTable::clear(const Spot& spot) {
+void FlowTable::clear(const Spot& spot, Tick now) {
   const uint32_t tag = spot.bucket->tags[spot.place].load(std::memory_order_relaxed);
   if (tag == 0) {
     return;
@@ -330,7 +330,11 @@ void FlowTable::clear(const Spot& spot) {
     count_overflow(buckets_[other_index(index, tag)], -1);
   }
   count(value.state(), -1);
-  count(value.entry().backend, -1);
+  const FlowEntry entry = value.entry();
+  count(entry.backend, -1);
+  if (entry.is_awaited() && entry.expires.reached(now) && backend_flows_ != nullptr) {
+    backend_flows_->signal(entry.backend, Signal::kLapsed);
+  }
   // The value stays: who still reads the tag reads what belongs to it.
   spot.bucket->tags[spot.place].store(0, std::memory_order_relaxed);
 }

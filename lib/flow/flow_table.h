@@ -45,8 +45,8 @@ class FlowTable {
   FlowTable(const FlowTable&) = delete;
   FlowTable& operator=(const FlowTable&) = delete;
 
-  // From now on entries are counted by their backends there, too; null: they are not. Those that are in the
-  // table already are not counted. Owner only.
+  // From now on entries are counted by their backends there, too, and those that lapse; null: they are not.
+  // Those that are in the table already are not counted. Owner only.
   void count_in(BackendFlows* flows) { backend_flows_ = flows; }
 
   // Any thread.
@@ -70,8 +70,8 @@ class FlowTable {
   bool store(const FlowDigest& digest, const FlowEntry& entry, Tick now);
   // The same for a digest that probe() has just not found.
   bool insert(const FlowDigest& digest, const FlowEntry& entry, Tick now);
-  // Owner only.
-  void erase(const FlowDigest& digest);
+  // An entry that has expired is none, and an awaited one of those has lapsed. Owner only.
+  void erase(const FlowDigest& digest, Tick now);
 
   // Whether entries may move behind the sweep where there is no other way (invariant 4); they may at first.
   // Not while a removed backend waits for passes that count: full buckets refuse a few flows then. Owner
@@ -115,10 +115,10 @@ class FlowTable {
   Spot make_room(const FlowDigest& digest, Tick now);
   Spot opening_to_replace(const FlowDigest& digest, Tick now) const;
   bool insert_with_effort(const FlowDigest& digest, const FlowEntry& entry, bool may_add, Tick now);
-  bool clear_opening_near(size_t index);
-  void put(const Spot& spot, const FlowDigest& digest, const FlowEntry& entry);
+  bool clear_opening_near(size_t index, Tick now);
+  void put(const Spot& spot, const FlowDigest& digest, const FlowEntry& entry, Tick now);
   void write(const Spot& spot, uint32_t tag, uint64_t value);
-  void clear(const Spot& spot);
+  void clear(const Spot& spot, Tick now);
   void move(const Spot& from, const Spot& to);
   void count_overflow(Bucket& bucket, int change);
   void count(FlowState state, int change);
@@ -166,7 +166,7 @@ bool FlowTable::sweep(size_t buckets, Tick now, Keep keep) {
       }
       const FlowValue value(bucket.values[i].load(std::memory_order_relaxed));
       if (value.expires().reached(now) || !keep(value.entry())) {
-        clear({&bucket, i});
+        clear({&bucket, i}, now);
       }
     }
     if (++sweep_position_ == buckets_.size()) {

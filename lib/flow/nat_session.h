@@ -30,6 +30,8 @@ enum NatFlag : uint8_t {
   kNatBackendSyn = 4,   // the backend has answered the SYN: backend_isn is set
   kNatHeaderAcked = 8,  // the backend has acknowledged the whole PROXY header
   kNatPastStart = 16,   // so far into the client's stream that its begin cannot be meant any more
+  kNatClientSyn = 32,   // the client has sent its SYN
+  kNatRefused = 64,     // somebody said no while it was opening, and that was counted
 };
 
 struct alignas(64) NatSession {

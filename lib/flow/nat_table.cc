@@ -281,6 +281,27 @@ void NatTable::free(NatSession& session) {
   give_port(slot_of(session));
 }
 
+void NatTable::repeat(const NatSession& session) {
+  if (session.state == NatState::kOpening && backend_flows_ != nullptr) {
+    backend_flows_->signal(session.backend_id, Signal::kRepeated);
+  }
+}
+
+void NatTable::refuse(NatSession& session) {
+  if (session.state == NatState::kOpening && !session.has(kNatRefused) && backend_flows_ != nullptr) {
+    session.set(kNatRefused);
+    backend_flows_->signal(session.backend_id, Signal::kRefused);
+  }
+}
+
+// What was refused has its signal; what was answered and went no further is the client's doing.
+void NatTable::lapse(const NatSession& session) {
+  if (session.state == NatState::kOpening && session.is_tcp() && !session.has(kNatRefused) &&
+      !session.has(kNatBackendSyn) && backend_flows_ != nullptr) {
+    backend_flows_->signal(session.backend_id, Signal::kLapsed);
+  }
+}
+
 // A session that was closing has been kept for as long as its port had to rest.
 void NatTable::expire(NatSession& session, Time now) {
   if (session.state == NatState::kQuarantine) {
@@ -290,6 +311,7 @@ void NatTable::expire(NatSession& session, Time now) {
     unlink(session);
     return free(session);
   }
+  lapse(session);
   erase(session, now);
 }
 

@@ -82,7 +82,8 @@ class NatTable {
   NatTable(const NatTable&) = delete;
   NatTable& operator=(const NatTable&) = delete;
 
-  // From now on live sessions are counted by their backends there, too; null: they are not.
+  // From now on live sessions are counted by their backends there, too, and what they tell of them; null:
+  // they are not.
   void count_in(BackendFlows* flows) { backend_flows_ = flows; }
 
   // The session of the client's flow; null: none, or it has expired, and is gone then.
@@ -117,6 +118,10 @@ class NatTable {
   // Keeps the session for `timeout` as one that is closing. REQUIRES: a live one.
   void close(NatSession& session, Duration timeout, Time now);
   Duration quarantine() const { return quarantine_; }
+  // Signals of the session's backend (backend_signals.h), while it is opening: a SYN once more, and that the
+  // session was refused, which counts once.
+  void repeat(const NatSession& session);
+  void refuse(NatSession& session);
 
   // Ends a live session, for instance one that is closing when its client opens the same flow again: the port
   // rests.
@@ -167,6 +172,7 @@ class NatTable {
   void unlink(NatSession& session);
   void free(NatSession& session);
   void expire(NatSession& session, Time now);
+  void lapse(const NatSession& session);
   // A live session more or less.
   void count(const NatSession& session, int change) {
     std::atomic<size_t>& live = live_[pool_row(session.protocol)];

@@ -45,6 +45,10 @@ void go_on(NatTable& table, NatSession& session, uint8_t tcp_flags, NatFlag fin,
 // The client may begin again with another number while no backend has answered.
 void client_begins(NatTable& table, NatSession& session, uint32_t isn, const NatTimeouts& timeouts,
                    Time now) {
+  if (session.has(kNatClientSyn)) {
+    table.repeat(session);
+  }
+  session.set(kNatClientSyn);
   if (session.state == NatState::kOpening && !session.has(kNatBackendSyn)) {
     session.client_isn = isn;
     session.client_next = isn + 1;
@@ -105,6 +109,7 @@ void track_backend(NatTable& table, NatSession& session, const TcpFacts& facts, 
     return backend_begins(table, session, facts, timeouts, now);
   }
   if ((facts.flags & kTcpRst) != 0) {
+    table.refuse(session);
     return reset(table, session, facts.sequence, session.backend_next, now);
   }
   if ((facts.flags & kTcpAck) != 0) {

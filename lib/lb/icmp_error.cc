@@ -29,7 +29,7 @@ void forward_icmp_error(Batch& batch, size_t i, const Snapshot& snapshot, Worker
   if ((service->special & ServiceView::kTranslate) != 0) {
     return nat_error_to_backend(batch, i, snapshot, worker, now);
   }
-  notes.backend = known_backend(flow, notes.digest, *service, *notes.pool, worker, now);
+  notes.backend = known_backend(flow, notes.digest, *service, *notes.pool, worker, now).backend;
   if (notes.backend == nullptr) {
     return drop(batch, i, worker, DropReason::kNoBackend);
   }

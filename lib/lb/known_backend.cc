@@ -1,7 +1,5 @@
 #include "lib/lb/known_backend.h"
 
-#include <optional>
-
 #include "lib/lb/track.h"
 
 namespace maglb {
@@ -33,17 +31,17 @@ std::optional<FlowEntry> find_anywhere(FlowDigest digest, WorkerContext& worker,
 
 }  // namespace
 
-const BackendView* known_backend(const FlowKey& flow, FlowDigest digest, const ServiceView& service,
-                                 const PoolView& pool, WorkerContext& worker, Time now) {
+KnownBackend known_backend(const FlowKey& flow, FlowDigest digest, const ServiceView& service,
+                           const PoolView& pool, WorkerContext& worker, Time now) {
   const auto entry = service.track_flows ? find_anywhere(digest, worker, now) : std::nullopt;
   if (entry && entry->backend.pool == pool.number) {
     const BackendView* backend = Snapshot::backend(pool, entry->backend.place);
     if (entry_holds(*entry, backend, false, flow.protocol == Protocol::kTcp, service.keep_on_failure)) {
-      return backend;
+      return {backend, entry};
     }
   }
   const uint16_t place = pool.slots[pool.slot_of(flow)];
-  return place == kNoBackend ? nullptr : &pool.backends[place];
+  return {place == kNoBackend ? nullptr : &pool.backends[place], std::nullopt};
 }
 
 }  // namespace maglb

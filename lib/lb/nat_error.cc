@@ -2,6 +2,7 @@
 #include "lib/lb/nat.h"
 #include "lib/lb/nat_icmp.h"
 #include "lib/lb/nat_passage.h"
+#include "lib/net/icmp_quote.h"
 
 namespace maglb {
 namespace {
@@ -54,6 +55,19 @@ void send_error(const Passage& p, const NatSession& session, const std::optional
   }
 }
 
+// From the backend's side. That it is intact is known only here: a signal is no less than a packet.
+struct ToClient {
+  NatTable& nat;
+  NatSession& session;
+
+  NatResult operator()(NatPacket& packet, const NatQuote& quote, const NatSession& known) const {
+    if (is_unreachable(packet.ip[quote.icmp], packet.ip[quote.icmp + 1], packet.is_v6)) {
+      nat.refuse(session);
+    }
+    return error_to_client(packet, quote, known);
+  }
+};
+
 }  // namespace
 
 // The parsed key is that of the quoted packet reversed: of what the backend sends.
@@ -73,7 +87,8 @@ bool take_nat_error(Batch& batch, size_t i, const Snapshot& snapshot, WorkerCont
   if (session == nullptr) {
     drop(batch, i, worker, DropReason::kNoSession);
   } else {
-    send_error(p, *session, nat_detail::client_egress(p, *session, *service), error_to_client);
+    send_error(p, *session, nat_detail::client_egress(p, *session, *service),
+               ToClient{*worker.nat, *session});
   }
   return true;
 }

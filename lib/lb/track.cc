@@ -62,7 +62,10 @@ FlowState state_after(const Case& c, FlowState before) {
 
 FlowEntry entry_of(const Case& c, uint16_t place, FlowState state) {
   const Duration timeout = timeout_of(c.service, state);
-  return {{c.pool.number, place}, state, Deadline::after(c.now, timeout + ServiceTimeouts::margin(timeout))};
+  const Deadline expires = Deadline::after(c.now, timeout + ServiceTimeouts::margin(timeout));
+  return {{c.pool.number, place},
+          state,
+          c.pool.is_passive && state == FlowState::kOpening ? expires.marked(c.is_syn()) : expires};
 }
 
 bool store(const Case& c, WorkerContext& worker, const FlowEntry& entry) {
@@ -83,6 +86,9 @@ void count_new_flow(const Case& c, WorkerContext& worker, const BackendView& bac
 const BackendView* keep(const Case& c, WorkerContext& worker, const FlowEntry& entry,
                         const BackendView* backend, bool is_foreign) {
   const FlowState state = state_after(c, entry.state);
+  if (c.is_syn() && entry.is_awaited() && worker.scheduling != nullptr) {
+    worker.scheduling->flows.signal(entry.backend, Signal::kRepeated);
+  }
   const bool is_due =
       entry.expires.units_left(c.tick) <= c.service.timeouts.renew_units[static_cast<size_t>(state)];
   if (state != entry.state || is_due || is_foreign) {
@@ -101,7 +107,7 @@ const BackendView* reschedule(const Case& c, WorkerContext& worker, const FlowEn
   const bool stored = store(c, worker, entry_of(c, place, state_after(c, entry.state)));
   if (!stored) {
     // Left as it was, the entry would name the old backend.
-    worker.flows.erase(c.digest);
+    worker.flows.erase(c.digest, c.tick);
   }
   if (place != entry.backend.place || entry.backend.pool != c.pool.number) {
     worker.counters.count(Event::kFlowsRescheduled);
@@ -250,7 +256,7 @@ const BackendView* backend_by_rules(const Case& c, WorkerContext& worker,
     if (!entry.expires.reached(c.tick)) {
       return follow(c, worker, entry, false);
     }
-    worker.flows.erase(c.digest);  // as good as none: the flow begins anew
+    worker.flows.erase(c.digest, c.tick);  // as good as none: the flow begins anew
   }
   return track_unknown(c, worker);
 }

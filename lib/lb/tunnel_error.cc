@@ -7,6 +7,7 @@
 
 #include "lib/lb/decide.h"
 #include "lib/lb/known_backend.h"
+#include "lib/lb/schedule.h"
 #include "lib/net/icmp_message.h"
 #include "lib/net/icmp_quote.h"
 
@@ -45,17 +46,25 @@ bool is_nothing_but_a_tunnel(const FlowKey& outer) {
   return protocol == kProtocolIpip || protocol == kProtocolIpv6 || protocol == kProtocolGre;
 }
 
-// Whether we would send the flow's packets to whom the outer packet was for, in such a tunnel.
-bool is_our_flow(const FlowKey& flow, bool inner_v6, const FlowKey& outer, const Snapshot& snapshot,
-                 WorkerContext& worker, Time now) {
+// The flow's backend, if we would send its packets to whom the outer packet was for, in such a tunnel.
+std::optional<KnownBackend> backend_of_ours(const FlowKey& flow, bool inner_v6, const FlowKey& outer,
+                                            const Snapshot& snapshot, WorkerContext& worker, Time now) {
   const ServiceView* service = snapshot.services().find(flow);
   if (service == nullptr || !is_tunnel_of(*service, snapshot.services().extra(*service), outer, inner_v6)) {
-    return false;
+    return std::nullopt;
   }
   const PoolView& pool = *snapshot.pool_of(*service);
   const FlowDigest digest = worker.flow_hash.digest(flow, service->id);
-  const BackendView* backend = known_backend(flow, digest, *service, pool, worker, now);
-  return backend != nullptr && backend->address == outer.source;
+  const KnownBackend known = known_backend(flow, digest, *service, pool, worker, now);
+  return known.backend != nullptr && known.backend->address == outer.source ? std::optional(known)
+                                                                            : std::nullopt;
+}
+
+void note_refusal(const IcmpQuote& error, bool is_v6, const KnownBackend& known, WorkerContext& worker) {
+  if (is_unreachable(error.type, error.code, is_v6) && known.entry &&
+      known.entry->state == FlowState::kOpening && worker.scheduling != nullptr) {
+    worker.scheduling->flows.signal(known.entry->backend, Signal::kRefused);
+  }
 }
 
 bool is_single_host(const IpAddress& address) {
@@ -115,13 +124,15 @@ bool take_tunnel_error(Batch& batch, size_t i, const Snapshot& snapshot, WorkerC
   const ParsedFrame& parsed = batch.notes[i].parsed;
   const std::span<uint8_t> ip = ip_of(batch, i);
   const auto inner = tunnel_quote(ip, parsed.key.source_port.host());
-  const bool is_ours = inner && is_our_flow(inner->key, inner->is_v6, parsed.key, snapshot, worker, now);
-  if (!is_ours && !is_nothing_but_a_tunnel(parsed.key)) {
+  const auto ours =
+      inner ? backend_of_ours(inner->key, inner->is_v6, parsed.key, snapshot, worker, now) : std::nullopt;
+  if (!ours && !is_nothing_but_a_tunnel(parsed.key)) {
     return false;
   }
   worker.counters.count(Event::kTunnelErrors);
   drop(batch, i, worker, DropReason::kTunnelError);
-  if (is_ours) {
+  if (ours) {
+    note_refusal(icmp_quote(ip), parsed.is_v6, *ours, worker);
     tell_client(batch, i, ip, *inner, worker, now);
   }
   return true;

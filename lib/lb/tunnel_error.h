@@ -9,6 +9,9 @@
 // a flow that goes to the backend whom the outer packet was for. All others about tunnels are dropped; UDP
 // that is not believed to be a tunnel, and all else, may be the machine's own or a service's.
 //
+// One that says "unreachable" of a flow that is opening is a signal of its backend
+// (lib/flow/backend_signals.h).
+//
 // Not done: to remember the MTU of a way. A client whose way is left less than 1280 of IPv6 (68 of IPv4)
 // cannot be helped: raise the MTU up to the backend, or lower that of the port.
 #pragma once

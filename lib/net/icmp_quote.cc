@@ -88,6 +88,10 @@ bool is_echo_request(uint8_t type, bool is_v6) {
   return type == (is_v6 ? 128 : 8);
 }
 
+bool is_unreachable(uint8_t type, uint8_t code, bool is_v6) {
+  return is_v6 ? type == 1 : type == 3 && code != kIcmpFragmentationNeeded;
+}
+
 IcmpQuote icmp_quote(std::span<const uint8_t> ip) {
   const bool is_v6 = ip[0] >> 4 == 6;
   const size_t at = l4_offset(ip);

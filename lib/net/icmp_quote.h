@@ -21,6 +21,9 @@ namespace maglb {
 
 bool is_icmp_error(uint8_t type, bool is_v6);
 bool is_echo_request(uint8_t type, bool is_v6);
+// Whether an error says that nobody takes the packet there (and not that it was too big): no host, protocol
+// or port, or a firewall's no.
+bool is_unreachable(uint8_t type, uint8_t code, bool is_v6);
 
 struct IcmpQuote {
   uint16_t offset = 0;  // of the quoted IP header in the error's IP packet

@@ -10,7 +10,8 @@ namespace maglb {
 
 struct PlaceCounters {
   const void* first = nullptr;  // the uint32_t of place 0
-  uint32_t stride = 0;          // bytes from one place's to the next one's
+  uint16_t stride = 0;          // bytes from one place's to the next one's
+  bool is_passive = false;      // its pool wants signals (lib/flow/backend_signals.h)
   uint32_t places = 0;
 
   // REQUIRES: place < places.
@@ -20,5 +21,6 @@ struct PlaceCounters {
     return index;
   }
 };
+static_assert(sizeof(PlaceCounters) == 16);
 
 }  // namespace maglb

@@ -62,6 +62,7 @@ class Rig {
   std::vector<uint16_t> slots = {0};
   bool keep_on_failure = false;
   bool track_flows = true;
+  bool is_passive = false;
   ForwardMode tcp_mode = ForwardMode::kIpip;                      // of tcp/80
   ServiceOptions tcp_options;                                     // of tcp/80
   ServiceOptions udp_options;                                     // of udp/53
@@ -92,6 +93,7 @@ class Rig {
     auto pool = std::make_shared<PoolView>(memory);
     pool->number = 1;
     pool->keep_on_failure = keep_on_failure;
+    pool->is_passive = is_passive;
     pool->slots.assign(slots.begin(), slots.end());
     for (uint16_t i = 0; i < kBackends; ++i) {
       pool->backends.push_back({addresses[i], i, static_cast<uint32_t>(kBackends + i), i, states[i]});

@@ -114,7 +114,7 @@ class ScheduleRig {
     key.source_port = Be16(40000);
     key.destination_port = Be16(80);
     key.protocol = Protocol::kTcp;
-    one.flows.erase(one.context->flow_hash.digest(key, snapshot_->services().find(key)->id));
+    one.flows.erase(one.context->flow_hash.digest(key, snapshot_->services().find(key)->id), Tick::at(now));
   }
   void share() { share_flows(backend_flows_, registry_.watched_counters()); }
   // Every worker's sweep over its whole table, and what the Registry makes of it.
@@ -141,6 +141,16 @@ class ScheduleRig {
     for (const auto& one : registry_.backends()) {
       for (const auto& worker : workers_) {
         sum += one.name == name ? worker->counters.backends[one.counter].refused.value() : 0;
+      }
+    }
+    return sum;
+  }
+  // Of the backend, of all workers.
+  uint64_t signals(const std::string& name, Signal signal) const {
+    uint64_t sum = 0;
+    for (const auto& one : registry_.backends()) {
+      for (const BackendFlows* worker : backend_flows_) {
+        sum += one.name == name ? worker->signals().value(one.counter, signal) : 0;
       }
     }
     return sum;

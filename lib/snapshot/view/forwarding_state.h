@@ -52,6 +52,7 @@ struct PoolSpec {
   Scheduler scheduler = Scheduler::kMaglev;
   uint8_t source_prefix_v4 = 32;  // source-hash: how much of a client's address counts, in bits
   uint8_t source_prefix_v6 = 128;
+  bool passive = false;  // signals of its backends are counted
   friend bool operator==(const PoolSpec&, const PoolSpec&) = default;
 };
 

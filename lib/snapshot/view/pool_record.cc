@@ -92,6 +92,7 @@ std::shared_ptr<const PoolView> view_of(const PoolRecord& record, std::pmr::memo
   const auto view = std::allocate_shared<PoolView>(std::pmr::polymorphic_allocator<PoolView>(memory), memory);
   view->number = record.number;
   view->keep_on_failure = record.keep_on_failure;
+  view->is_passive = record.spec->passive;
   view->selection = SelectionHash(record.spec->seed);
   view->backends.reserve(record.places.size());
   for (const PlaceRecord& place : record.places) {

@@ -167,7 +167,8 @@ std::vector<Registry::CountedBackend> Registry::backends() const {
     for (const PlaceRecord& place : record->places) {
       if (place.life == PlaceRecord::Life::kLive) {
         list.push_back({name, place.name, place.counter,
-                        direct_only.contains(name) ? place.next_hop_direct : place.next_hop_routed});
+                        direct_only.contains(name) ? place.next_hop_direct : place.next_hop_routed,
+                        record->spec->passive});
       }
     }
   }

@@ -63,6 +63,7 @@ class Registry {
     std::string name;
     uint32_t counter;
     uint32_t next_hop;  // of the mode its services use, routed if both
+    bool is_passive;    // its pool's: whether signals of it are counted
   };
 
   // `sockets`: one memory resource for each NUMA socket with workers. REQUIRES: not empty; they and

@@ -59,6 +59,7 @@ struct PoolView {
 
   uint16_t number = 0;
   bool keep_on_failure = false;  // some service of it keeps flows whose backend is gone
+  bool is_passive = false;       // wants signals of its backends (lib/flow/backend_signals.h)
   SelectionHash selection;
   std::pmr::vector<uint16_t> slots;  // places in `backends`, or kNoBackend
   std::pmr::vector<BackendView> backends;
@@ -105,12 +106,13 @@ class Snapshot {
     for (size_t number = 0; number < pools_.size(); ++number) {
       if (pools_[number] != nullptr && !pools_[number]->backends.empty()) {
         const auto& backends = pools_[number]->backends;
-        counters_of(number) = {&backends.front().counter, sizeof(BackendView),
+        counters_of(number) = {&backends.front().counter, sizeof(BackendView), pools_[number]->is_passive,
                                static_cast<uint32_t>(backends.size())};
       }
     }
     for (const auto& [number, counters] : gone_) {
-      counters_of(number) = {counters.data(), sizeof(uint32_t), static_cast<uint32_t>(counters.size())};
+      counters_of(number) = {counters.data(), sizeof(uint32_t), false,
+                             static_cast<uint32_t>(counters.size())};
     }
   }
   Snapshot(const Snapshot&) = delete;

@@ -21,7 +21,7 @@ struct Indexes {
       for (uint32_t place = 0; place < kPlaces; ++place) {
         index[pool][place] = 97 - 7 * pool - place;
       }
-      pools[pool] = {index[pool], sizeof(uint32_t), kPlaces};
+      pools[pool] = {index[pool], sizeof(uint32_t), true, kPlaces};
     }
   }
   uint32_t index[kPools][kPlaces];
@@ -60,7 +60,7 @@ TEST(BackendFlows, AreWhatAScanOfTheTableSaysAfterAnyOperations) {
                             Deadline::after(now, std::chrono::milliseconds(500 + random() % 4000))};
       switch (random() % 8) {
         case 0:
-          table.erase(digest);
+          table.erase(digest, Tick::at(now));
           break;
         case 1:
           table.let_move_behind(random() % 2 == 0);

@@ -203,7 +203,7 @@ class Churn {
     if (erase) {
       const auto at = flows_.lower_bound(random_());
       const auto victim = at == flows_.end() ? flows_.begin() : at;
-      table_.erase(victim->second.digest);
+      table_.erase(victim->second.digest, kNow);
       flows_.erase(victim);
       return;
     }

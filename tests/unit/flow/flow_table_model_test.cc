@@ -146,7 +146,7 @@ void step(World& world) {
       world.now += Duration(static_cast<int64_t>(world.below(3)) << 27);
       return;
     case 1:
-      world.table.erase(digest);
+      world.table.erase(digest, tick);
       world.model.erase(digest.identity);
       return;
     case 2:

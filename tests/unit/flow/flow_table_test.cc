@@ -50,8 +50,8 @@ TEST(FlowTable, FindsWhatWasStoredAndNothingElse) {
   ASSERT_TRUE(table.store(digest, entry, now));
   EXPECT_EQ(table.find(digest, now), entry);
   EXPECT_EQ(table.size(), 1u);
-  table.erase(digest);
-  table.erase(digest);
+  table.erase(digest, now);
+  table.erase(digest, now);
   EXPECT_EQ(table.find(digest, now), std::nullopt);
   EXPECT_EQ(table.size(), 0u);
 }

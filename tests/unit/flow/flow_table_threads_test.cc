@@ -48,7 +48,7 @@ TEST(FlowTableThreads, AReaderNeverGetsAnotherFlowsEntry) {
   for (int i = 0; i < 1'000'000 || (found.load() == 0 && i < 100'000'000); ++i) {
     const FlowDigest& digest = digests[random() % digests.size()];
     if (random() % 4 == 0 && table.size() > 32) {
-      table.erase(digest);
+      table.erase(digest, kNow);
     } else {
       // Few are opening: those are replaced where the others move.
       const auto state = static_cast<FlowState>(random() % 16 == 0 ? 0 : 1 + random() % 3);
