@@ -16,6 +16,13 @@ void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
   reply.set_new_flows(traffic.new_flows);
 }
 
+void fill(const Traffic& traffic, ipc::BackendSignals& reply) {
+  const auto value = [&traffic](Signal signal) { return traffic.signals[static_cast<size_t>(signal)]; };
+  reply.set_refused(value(Signal::kRefused));
+  reply.set_repeated(value(Signal::kRepeated));
+  reply.set_lapsed(value(Signal::kLapsed));
+}
+
 FlowKey key_of(const FlowQuery& query) {
   FlowKey key;
   key.source = query.source;
@@ -45,6 +52,7 @@ Control::Control(const Parts& parts)
         Traffic sum;
         for (const auto& worker : *workers) {
           sum.add(worker->counters().backends[index]);
+          sum.add(worker->backend_flows().signals(), index);
         }
         return sum;
       }) {}
@@ -165,6 +173,9 @@ void Control::fill_stats(ipc::Stats& reply) {
     fill(traffic, *stats->mutable_traffic());
     stats->set_flows(flows_of(backend.counter));
     stats->set_refused(traffic.refused);
+    if (backend.is_passive) {
+      fill(traffic, *stats->mutable_signals());
+    }
   }
   for (const auto& port : parts_.ports) {
     const Port::Figures figures = port->figures();

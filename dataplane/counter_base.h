@@ -10,6 +10,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "lib/flow/backend_signals.h"
 #include "lib/lb/counters.h"
 
 namespace maglb {
@@ -19,6 +20,7 @@ struct Traffic {
   uint64_t bytes = 0;
   uint64_t new_flows = 0;
   uint64_t refused = 0;
+  std::array<uint64_t, kSignals> signals{};
 
   void add(const TrafficCounters& counters) {
     packets += counters.packets.value();
@@ -26,8 +28,18 @@ struct Traffic {
     new_flows += counters.new_flows.value();
     refused += counters.refused.value();
   }
+  void add(const BackendSignals& of_all, uint32_t index) {
+    for (size_t i = 0; i < kSignals; ++i) {
+      signals[i] += of_all.value(index, static_cast<Signal>(i));
+    }
+  }
   Traffic since(const Traffic& base) const {
-    return {packets - base.packets, bytes - base.bytes, new_flows - base.new_flows, refused - base.refused};
+    Traffic change{packets - base.packets, bytes - base.bytes, new_flows - base.new_flows,
+                   refused - base.refused, signals};
+    for (size_t i = 0; i < kSignals; ++i) {
+      change.signals[i] -= base.signals[i];
+    }
+    return change;
   }
 };
 

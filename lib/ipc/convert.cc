@@ -122,6 +122,7 @@ Result<std::shared_ptr<const PoolSpec>> pool_of(const ipc::Pool& message) {
     return tl::unexpected(std::move(slots.error()));
   }
   pool->slots = std::move(*slots);
+  pool->passive = message.passive();
   if (auto taken = take_scheduler(message, *pool); !taken) {
     return tl::unexpected(std::move(taken.error()));
   }
@@ -300,6 +301,7 @@ void to_message(const PoolSpec& pool, ipc::Pool& message) {
   message.set_scheduler(static_cast<ipc::Pool::Scheduler>(pool.scheduler));
   message.set_source_prefix_v4(pool.source_prefix_v4);
   message.set_source_prefix_v6(pool.source_prefix_v6);
+  message.set_passive(pool.passive);
   for (const BackendSpec& backend : pool.backends) {
     ipc::Backend& one = *message.add_backends();
     one.set_name(backend.name);

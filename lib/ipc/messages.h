@@ -10,6 +10,6 @@
 namespace maglb {
 
 inline constexpr uint32_t kProtocolMajor = 1;
-inline constexpr uint32_t kProtocolMinor = 2;
+inline constexpr uint32_t kProtocolMinor = 3;
 
 }  // namespace maglb

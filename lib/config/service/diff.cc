@@ -47,6 +47,7 @@ Values values_of(const PoolConfig& pool) {
          fmt::format("{{ipv4: {}, ipv6: {}}}", pool.source_prefix_v4, pool.source_prefix_v6));
   put_if(!pool.fallback.empty(), values, "fallback", pool.fallback);
   put_if(pool.max_connections != 0, values, "max_connections", std::to_string(pool.max_connections));
+  put_if(pool.passive, values, "passive", "on");
   if (pool.source.type != SourceType::kStatic) {
     values.emplace("source", write_source(pool.source));
   }

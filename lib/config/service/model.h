@@ -218,6 +218,7 @@ struct PoolConfig {
   Duration drain_timeout{};  // 0: a drain has no end of its own
   DrainEnd drain_end = DrainEnd::kLeave;
   uint32_t max_connections = 0;  // of each backend; 0: no bound
+  bool passive = false;          // what packets tell of its backends is counted (docs/operating.md)
   BackendSource source;
   std::vector<BackendConfig> backends;
   friend bool operator==(const PoolConfig&, const PoolConfig&) = default;

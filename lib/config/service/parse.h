@@ -6,7 +6,7 @@
 //   timeouts: TIMEOUTS                         defaults of all services
 //   pools:
 //     NAME: {scheduler, source_prefix, table_size, health: PROBE, min_healthy, fallback, slow_start,
-//            drain_timeout, drain_end, max_connections, source: SOURCE,
+//            drain_timeout, drain_end, max_connections, passive, source: SOURCE,
 //            backends: [BACKEND]}              backends is required where there is no source
 //   services:
 //     - {name, address, protocol: tcp|udp|any, port, pool,             these are required

@@ -84,6 +84,7 @@ void read_pool_fields(MapReader& map, PoolConfig& pool, FieldMarks& marks) {
   take("drain_timeout").duration(Duration{}, kMaxDrainTimeout, pool.drain_timeout);
   take("drain_end").word<DrainEnd>(kDrainEnds, pool.drain_end);
   take("max_connections").integer(1, kMaxConnections, pool.max_connections);
+  take("passive").boolean(pool.passive);
 }
 
 std::vector<Fault> pool_field_faults(const PoolConfig& pool, const FieldMarks& marks) {
@@ -133,6 +134,7 @@ void write_pool_fields(const PoolConfig& pool, std::string& out) {
   add_if(pool.drain_timeout != Duration{}, "drain_timeout", yaml::format_duration(pool.drain_timeout));
   add_if(pool.drain_end != defaults.drain_end, "drain_end", to_string(pool.drain_end));
   add_if(pool.max_connections != 0, "max_connections", pool.max_connections);
+  add_if(pool.passive, "passive", "on");
 }
 
 }  // namespace maglb

@@ -1,5 +1,5 @@
 // The fields of a pool beside its probe, its source and its backends: scheduler and its prefixes, guard
-// rails, slow start, drains, bounds. Read, checked by themselves, written.
+// rails, slow start, drains, bounds, signals. Read, checked by themselves, written.
 #pragma once
 
 #include <string>

@@ -113,6 +113,8 @@ class Uses {
            fmt::format("{} chooses for the first packet of a flow: {}", to_string(pool.scheduler), because));
     add_if(pool.max_connections != 0, use.marks->fields.of("max_connections"), use, "max_connections",
            "nothing is counted: " + because);
+    add_if(pool.passive, use.marks->fields.of("passive"), use, "passive",
+           "no flow is seen to open: " + because);
     for (size_t i = 0; i < pool.backends.size(); ++i) {
       add_if(pool.backends[i].max_connections != 0, use.marks->backends[i].max_connections, use,
              fmt::format("backend {}: max_connections", pool.backends[i].name),

@@ -170,6 +170,7 @@ CompiledPool compile_pool(const PoolConfig& pool, uint64_t seed, const HealthOf&
   spec->scheduler = pool.scheduler;
   spec->source_prefix_v4 = pool.source_prefix_v4;
   spec->source_prefix_v6 = pool.source_prefix_v6;
+  spec->passive = pool.passive;
   spec->backends = backends_of(pool, is_healthy);
   const Membership membership = membership_of(pool, spec->backends, before);
   const bool same_table = before != nullptr && before->seed == seed &&

@@ -103,6 +103,7 @@ class Generator {
     pool->scheduler = static_cast<Scheduler>(below(5));
     pool->source_prefix_v4 = static_cast<uint8_t>(below(33));
     pool->source_prefix_v6 = static_cast<uint8_t>(below(129));
+    pool->passive = below(2) == 0;
     pool->backends[1].max_connections = static_cast<uint32_t>(random_());
     pool->backends[2].state = static_cast<BackendState>(below(4));
     change.pools = {pool};

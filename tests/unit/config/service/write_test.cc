@@ -73,7 +73,7 @@ class Generator {
     return !pool.backends.empty() && !pool.backends[0].address.is_v4();
   }
   static bool counts_flows(const PoolConfig& pool) {
-    return is_stateful(pool.scheduler) || pool.max_connections != 0 ||
+    return is_stateful(pool.scheduler) || pool.max_connections != 0 || pool.passive ||
            std::any_of(pool.backends.begin(), pool.backends.end(),
                        [](const BackendConfig& backend) { return backend.max_connections != 0; });
   }
@@ -207,6 +207,7 @@ class Generator {
     pool.drain_timeout = milliseconds(0, 3) * 1000;
     pool.drain_end = pool.drain_timeout == Duration{} ? DrainEnd::kLeave : static_cast<DrainEnd>(below(2));
     pool.max_connections = below(2) * below(1000);
+    pool.passive = below(2) == 0;
     BackendSource& source = pool.source;
     source.type = static_cast<SourceType>(below(4));
     source.weight = source.type == SourceType::kStatic ? 100 : below(10001);

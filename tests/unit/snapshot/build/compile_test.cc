@@ -208,6 +208,17 @@ TEST(Compile, CarriesSchedulersAndBounds) {
   EXPECT_EQ(difference(&base, 5, compiled, 6).pools.size(), 1u);
 }
 
+TEST(Compile, CarriesWhetherSignalsAreCounted) {
+  ServiceConfig config = two_pools();
+  config.pools[0].passive = true;
+  const Compiled base = compile(two_pools(), all_but({}), nullptr);
+  const Compiled compiled = compile(config, all_but({}), &base);
+  EXPECT_TRUE(pool_of(compiled, "web").spec->passive);
+  EXPECT_FALSE(pool_of(base, "web").spec->passive);
+  EXPECT_EQ(pool_of(compiled, "web").spec->slots, pool_of(base, "web").spec->slots);
+  EXPECT_EQ(difference(&base, 5, compiled, 6).pools.size(), 1u);
+}
+
 TEST(Difference, NamesOnlyWhatChanged) {
   ServiceConfig config = two_pools();
   const Compiled base = compile(config, all_but({}), nullptr);
