@@ -249,6 +249,25 @@ void add_traffic(Page& page, const ipc::Stats& stats) {
   }
 }
 
+// Of passive pools.
+void add_signals(Page& page, const ipc::Stats& stats) {
+  MetricFamily& refused =
+      page.counter("maglb_backend_opening_refused_total", "Flows that were opening and somebody said no to.");
+  MetricFamily& repeated = page.counter("maglb_backend_opening_repeated_total",
+                                        "SYNs once more, of flows that were opening already.");
+  MetricFamily& lapsed =
+      page.counter("maglb_backend_opening_lapsed_total", "Flows of which nothing but SYNs was seen.");
+  for (const ipc::BackendStats& backend : stats.backends()) {
+    if (!backend.has_signals()) {
+      continue;
+    }
+    const Labels labels = {{"pool", backend.pool()}, {"backend", backend.name()}};
+    add(refused, labels, backend.signals().refused());
+    add(repeated, labels, backend.signals().repeated());
+    add(lapsed, labels, backend.signals().lapsed());
+  }
+}
+
 void add_workers(Page& page, const ipc::Stats& stats) {
   MetricFamily& received = page.counter("maglb_worker_received_packets_total", "Packets received.");
   MetricFamily& originated = page.counter("maglb_worker_originated_packets_total", "Packets made by maglb.");
@@ -333,6 +352,7 @@ std::string metrics_text(const Sources& from, const EventCounts& events) {
   if (from.stats != nullptr) {
     add_dataplane(page, *from.stats);
     add_traffic(page, *from.stats);
+    add_signals(page, *from.stats);
     add_workers(page, *from.stats);
     add_ports(page, *from.stats);
   }

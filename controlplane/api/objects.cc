@@ -15,6 +15,10 @@ double seconds(Duration duration) {
   return std::chrono::duration<double>(duration).count();
 }
 
+Json signals_json(const ipc::BackendSignals& signals) {
+  return {{"refused", signals.refused()}, {"repeated", signals.repeated()}, {"lapsed", signals.lapsed()}};
+}
+
 // The dataplane's counters by name: an answer about a thousand services looks each up once.
 class Traffic {
  public:
@@ -41,6 +45,8 @@ class Traffic {
     // Flows now, and packets that opened one when it had all its max_connections.
     object["flows"] = stats != nullptr ? Json(stats->flows()) : Json(nullptr);
     object["refused"] = stats != nullptr ? Json(stats->refused()) : Json(nullptr);
+    object["signals"] =
+        stats != nullptr && stats->has_signals() ? signals_json(stats->signals()) : Json(nullptr);
     add(object, stats == nullptr ? nullptr : &stats->traffic());
   }
 

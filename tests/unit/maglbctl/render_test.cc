@@ -186,6 +186,19 @@ new flows  -
 )");
 }
 
+// The three of a passive pool are its last lines; another pool has none.
+TEST(RenderBackends, ShowsWhatPacketsTell) {
+  Json backend = web1();
+  const std::string without = shown(render_backend(backend, kNoColour));
+  backend["signals"] = nullptr;
+  EXPECT_EQ(shown(render_backend(backend, kNoColour)), without);
+  backend["signals"] = {{"refused", 3}, {"repeated", 12}, {"lapsed", 4300}};
+  EXPECT_EQ(shown(render_backend(backend, kNoColour)), without +
+                                                           "refused    3\n"
+                                                           "repeated   12\n"
+                                                           "lapsed     4300\n");
+}
+
 TEST(RenderBackends, SaysWhatChangedInOneLine) {
   Json drained = web1();
   drained["state"] = "drain";

@@ -43,6 +43,9 @@ Rendered render_backends(const Json& answer, bool colour, Columns columns) {
   if (wide) {
     table.widen({"NEXT HOP"});
     table.widen({"SLOTS", Align::kRight});
+    table.widen({"REFUSED", Align::kRight});
+    table.widen({"REPEATED", Align::kRight});
+    table.widen({"LAPSED", Align::kRight});
   }
   for (const Json* backend : *backends) {
     std::vector<Cell> row = {
@@ -51,7 +54,9 @@ Rendered render_backends(const Json& answer, bool colour, Columns columns) {
         duration(*backend, "since"), share(*backend, "share"),       count(*backend, "packets"),
         bytes(*backend, "bytes"),    count(*backend, "new_flows"),   text(*backend, "reason")};
     if (wide) {
-      row.insert(row.end(), {text(*backend, "next_hop"), text(*backend, "slots")});
+      const Json& signals = member(*backend, "signals");
+      row.insert(row.end(), {text(*backend, "next_hop"), text(*backend, "slots"), count(signals, "refused"),
+                             count(signals, "repeated"), count(signals, "lapsed")});
     }
     table.add(std::move(row));
   }
@@ -77,6 +82,11 @@ Rendered render_backend(const Json& backend, bool colour) {
   facts.add("packets", count(backend, "packets"));
   facts.add("bytes", bytes(backend, "bytes"));
   facts.add("new flows", count(backend, "new_flows"));
+  if (const Json& signals = member(backend, "signals"); !signals.is_null()) {
+    facts.add("refused", count(signals, "refused"));
+    facts.add("repeated", count(signals, "repeated"));
+    facts.add("lapsed", count(signals, "lapsed"));
+  }
   return facts.to_string(colour);
 }
 
