@@ -89,6 +89,11 @@ class Peer : public IpcHandler {
         stats.set_name(backend.name);
         stats.set_next_hop("unresolved");
         stats.mutable_traffic()->set_packets(5);
+        if (pool->passive) {
+          stats.mutable_signals()->set_refused(1);
+          stats.mutable_signals()->set_repeated(2);
+          stats.mutable_signals()->set_lapsed(3);
+        }
       }
     }
     ipc::WorkerStats& worker = *reply.add_workers();

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from conftest import PLAIN, UnixConnection
+from conftest import PLAIN, UnixConnection, wait_for
 
 
 @pytest.fixture
@@ -36,6 +36,24 @@ def test_lists_and_shows_everything(api):
     status = api.get("/v1/status")
     assert status["backends"] == {"total": 3, "up": 3, "drain": 0, "unhealthy": 0, "down": 0}
     assert status["config"]["source"] == "file" and status["config"]["applied_at"] > 1e9
+
+
+def test_a_passive_pool_tells_what_packets_told(daemon, peer):
+    daemon.write(PLAIN.replace("  web:\n", "  web:\n    passive: on\n", 1))
+    peer.start()
+    daemon.start()
+
+    def signals():
+        return {one["name"]: one["signals"] for one in daemon.get("/v1/backends")["backends"]}
+
+    told = {"refused": 1, "repeated": 2, "lapsed": 3}
+    wait_for(lambda: signals() == {"web1": told, "web2": told, "ns1": None}, "the dataplane's counters")
+    # Without them it runs on, and nothing is left of them.
+    generation = daemon.get("/v1/status")["generation"]
+    daemon.write(PLAIN)
+    daemon.call("POST", "/v1/config/reload")
+    wait_for(lambda: daemon.get("/v1/status")["generation"] == generation + 1, "the option goes")
+    wait_for(lambda: all(one is None for one in signals().values()), "the dataplane's counters")
 
 
 def test_adds_changes_and_removes_backends(api):

@@ -20,7 +20,7 @@ ALERTS = yaml.safe_load((DOCS / "prometheus/alerts.yml").read_text("utf-8"))
 def text(daemon, peer, servers):
     """Of a daemon whose probes have ended and whose dataplane has counted something of everything."""
     probe = f"{{type: http, port: {servers[0].port}, path: /, interval: 100ms, timeout: 90ms}}"
-    document = PLAIN.replace("{type: none}", probe, 1)
+    document = PLAIN.replace("{type: none}", probe, 1).replace("  web:\n", "  web:\n    passive: on\n", 1)
     for number, server in enumerate(servers[:2], start=1):
         document = document.replace(f"10.0.1.1{number}", server.address)
     daemon.write(document)
@@ -60,6 +60,10 @@ def test_says_what_operators_ask_for(text):
                  "maglb_pool_fallback_serving", "maglb_probe_hold", "maglb_backend_flows", "maglb_backend_refused_total"):
         assert name in names, name
     assert 'maglb_worker_nat_sessions{worker="0",protocol="tcp"} 2' in text and 'maglb_worker_nat_ports{worker="0"} 9' in text
+    # Of the pool that is passive alone.
+    signals = re.findall(r'maglb_backend_opening_(\w+)_total\{pool="(\w+)",backend="(\w+)"\} (\d+)', text)
+    assert sorted(signals) == sorted((name, "web", backend, count) for backend in ("web1", "web2")
+                                     for name, count in (("refused", "1"), ("repeated", "2"), ("lapsed", "3")))
     assert re.search(r'maglb_probe_attempts_total\{type="http",result="success"\} [1-9]', text)
     assert re.search(r'maglb_probe_duration_seconds_count\{pool="web",result="success"\} [1-9]', text)
     assert 'maglb_events_total{kind="members"} 0' in text and 'reason="too_big"' in text
