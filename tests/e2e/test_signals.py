@@ -134,7 +134,7 @@ def test_a_tunnel_that_nobody_takes_is_refused_and_its_syns_are_repeated(lab, de
     assert shares(deaf, "tunnelled", "repeated")[DEAD] < 0.1
 
 
-def test_people_and_prometheus_see_it(lab, dead):
+def test_people_see_it(lab, dead):
     refused_connections(lab, WEB, 80)
     shown = dead.ctl("backend", "show", "direct", DEAD).stdout
     assert [line.split()[0] for line in shown.splitlines()][-3:] == ["refused", "repeated", "lapsed"]
