@@ -1,9 +1,9 @@
 // A YAML document as a small immutable tree in which every node knows where it stands.
 //
-// yaml-cpp scans and parses; the tree is built from its events. Refused, with a position: anchors,
-// aliases and tags (a configuration that says one thing in two places is read wrongly), duplicate
-// keys, keys that are not scalars, a second document, control characters, invalid UTF-8, and input
-// beyond the bounds below. Hostile text costs bounded memory and never raises anything.
+// libyaml scans and parses; the tree is built from its events (tree_builder.h). Refused, with a position:
+// anchors, aliases and tags (a configuration that says one thing in two places is read wrongly), duplicate
+// keys, keys that are not scalars, a second document, invalid UTF-8, the characters that characters.h
+// tells, and input beyond the bounds below. Hostile text costs bounded memory and time.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@ namespace maglb::yaml {
 
 inline constexpr size_t kMaxBytes = 16 * 1024 * 1024;
 inline constexpr size_t kMaxDepth = 64;
-// Of the characters [ { and , in the text: yaml-cpp holds a flow collection's tokens in memory.
-inline constexpr size_t kMaxFlowIndicators = 1024 * 1024;
 inline constexpr size_t kMaxNodes = 1024 * 1024;
+// Lines that begin with %, wherever they stand.
+inline constexpr size_t kMaxDirectives = 16;
 
 struct Node {
   enum class Kind : uint8_t { kNull, kScalar, kSequence, kMap };

@@ -1,7 +1,7 @@
 // What is wrong with a file, and where. A reader collects problems instead of stopping at the first,
 // so that an operator sees all of them at once.
 //
-// Lines and columns count from 1; a column counts bytes. Line 0 means the file as a whole.
+// Lines and columns count from 1; a column counts characters. Line 0 means the file as a whole.
 #pragma once
 
 #include <cstdint>

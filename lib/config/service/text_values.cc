@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "lib/config/service/model.h"
+#include "lib/yaml/characters.h"
 #include "lib/yaml/text.h"
 
 namespace maglb {
@@ -84,14 +85,7 @@ std::string write_text(std::string_view text) {
   if (plain && !is_reserved(text)) {
     return std::string(text);
   }
-  std::string quoted = "\"";
-  for (const char c : text) {
-    if (c == '"' || c == '\\') {
-      quoted += '\\';
-    }
-    quoted += c;
-  }
-  return quoted + '"';
+  return yaml::in_double_quotes(text);
 }
 
 std::string write_address(const std::string& text) {

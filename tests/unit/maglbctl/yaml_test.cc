@@ -34,7 +34,7 @@ TEST(Yaml, LetsNothingSteerATerminal) {
   EXPECT_EQ(render_yaml("\xff\xc3"), "\"\\ufffd\\ufffd\"\n");
 }
 
-// Against the reader of our own configuration, which scans with yaml-cpp.
+// Against the reader of our own configuration, which scans with libyaml.
 void expect_same(const Json& json, const yaml::Node& node) {
   if (json.is_object() && !json.empty()) {
     ASSERT_TRUE(node.is_map());

@@ -55,11 +55,60 @@ TEST(Document, SaysWhereTheSyntaxIsBroken) {
   EXPECT_THAT(refusal("a: [1, 2\nb: 3\n"), HasSubstr("f:2:"));
   EXPECT_EQ(refusal("a: \"x\n"), "f:1:4: expected a closing quote");
   EXPECT_EQ(refusal("a: 'x''\n"), "f:1:4: expected a closing quote");
-  EXPECT_EQ(refusal("a: \"x\\\"\nb: 1"), "f:2:5: expected a closing quote");
+  EXPECT_EQ(refusal("a: \"x\\\"\nb: 1"), "f:1:4: expected a closing quote");
   EXPECT_EQ(refusal("a: 'x'''''\nb: \"\\\"\"\nc: |\n  \"text\n"), "accepted");
   EXPECT_EQ(refusal("a:\n  b:\n\tc: 1\n"), "f:3:1: expected spaces: a tab does not indent");
   EXPECT_THAT(refusal("a: b: c\n"), HasSubstr("f:1:"));
   EXPECT_THAT(refusal("}"), HasSubstr("f:1:1:"));
+  EXPECT_EQ(refusal("a: [1, 2\nb: 3\n"), "f:2:2: expected , or ] in the list (it begins at 1:4)");
+  EXPECT_EQ(refusal("a: 1\nword\nb: 2\n"), "f:2:1: expected a : behind the key, on its line");
+  EXPECT_EQ(refusal("a: b: c\n"), "f:1:5: a ': ' is not possible here: text that has one is put in quotes");
+  EXPECT_EQ(refusal("a: @b\n"), "f:1:4: a value does not begin with this character: put it in quotes");
+  EXPECT_EQ(refusal("a: [::/0]\n"),
+            "f:1:5: expected a value: in [ ] and { } text that begins with : is put in quotes");
+  EXPECT_EQ(refusal("\xc3\xa4: \"\xe2\x82\xac\n"), "f:1:4: expected a closing quote") << "in characters";
+}
+
+TEST(Document, ReadsAddressesOfIpv6) {
+  const auto root = parse_document("[2001:db8::1, {a: 2001:db8::/32}, '::']\n", "f");
+  ASSERT_TRUE(root) << root.error().to_string();
+  EXPECT_EQ(root->items[0].text, "2001:db8::1");
+  EXPECT_EQ(root->items[1].items[0].text, "2001:db8::/32");
+  EXPECT_EQ(root->items[2].text, "::");
+}
+
+TEST(Document, TellsNullFromText) {
+  const auto root = parse_document("[~, null, Null, NULL, 'null', \"\", x, nULL]\n", "f");
+  ASSERT_TRUE(root) << root.error().to_string();
+  for (size_t i = 0; i < root->items.size(); ++i) {
+    EXPECT_EQ(root->items[i].is_null(), i < 4) << i;
+  }
+}
+
+TEST(Document, FindsAKeyOfManyThatIsThereTwice) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) {
+    text += "k" + std::to_string(i) + ": 1\n";
+  }
+  EXPECT_EQ(refusal(text), "accepted");
+  EXPECT_EQ(refusal(text + "k7: 1\n"), "f:1001:1: duplicate key 'k7'");
+  EXPECT_EQ(refusal(text + "k999: 1\n"), "f:1001:1: duplicate key 'k999'");
+}
+
+TEST(Document, RefusesWhatReadersTakeForTheEndOfALineOrNot) {
+  EXPECT_EQ(refusal("# \xe2\x80\xa8 a: 1\n"),
+            "f:1:3: character U+2028 is not allowed: in double quotes it is written \\u2028");
+  EXPECT_THAT(refusal("a: '\xc2\x85'\n"), HasSubstr("f:1:5: character U+0085"));
+  EXPECT_THAT(refusal("a: 1\n\xef\xbb\xbf"
+                      "b: 1\n"),
+              HasSubstr("f:2:1: character U+FEFF"));
+  EXPECT_EQ(refusal("\xef\xbb\xbf"
+                    "a: 1\n"),
+            "accepted")
+      << "at the beginning it says UTF-8";
+  const auto root = parse_document("a: \"\\u2028\\N\"\n", "f");
+  ASSERT_TRUE(root);
+  EXPECT_EQ(root->items[0].text, "\xe2\x80\xa8\xc2\x85");
 }
 
 TEST(Document, RefusesBytesThatAreNoText) {
@@ -95,7 +144,17 @@ TEST(Document, NestsToItsBoundAndNoDeeper) {
 
 TEST(Document, HostileTextCostsBoundedWork) {
   EXPECT_THAT(refusal(std::string(kMaxBytes + 1, 'a')), HasSubstr("longer than 16 MiB"));
-  EXPECT_THAT(refusal(std::string(kMaxBytes, '[')), HasSubstr("of the characters"));
+  EXPECT_THAT(refusal(std::string(kMaxBytes, '[')), HasSubstr("nested deeper"));
+  std::string directives;
+  while (directives.size() < kMaxBytes - 16) {
+    directives += "%TAG !a! tag:a\n";
+  }
+  EXPECT_EQ(refusal(directives), "f:17:1: more than 16 lines begin with %");
+  std::string keys;
+  while (keys.size() < kMaxBytes - 4096) {
+    keys += "? " + std::string(1000, '[') + "\n";
+  }
+  EXPECT_NE(refusal(keys), "accepted");
   EXPECT_THAT(refusal(std::string(200000, '[')), HasSubstr("nested deeper"));
   EXPECT_THAT(refusal(std::string(200000, '{')), HasSubstr("nested deeper"));
   std::string bomb = "a: &a [x, x]\n";
