@@ -37,8 +37,12 @@ std::string with_context(std::string_view context, std::string_view message) {
   return context.empty() ? std::string(message) : fmt::format("{}: {}", context, message);
 }
 
+std::string Field::context() const {
+  return map_ == nullptr ? context_ : with_context(*map_, key_);
+}
+
 void Field::problem(std::string_view message) const {
-  problems_->add(mark_, with_context(context_, message));
+  problems_->add(mark_, with_context(context(), message));
 }
 
 bool Field::scalar(std::string_view what) const {
@@ -187,7 +191,7 @@ const Node* MapReader::find(std::string_view key) const {
 Field MapReader::optional(std::string_view key) {
   known_.push_back(key);
   const Node* node = find(key);
-  return Field(node, node != nullptr ? node->mark : node_->mark, with_context(context_, key), *problems_);
+  return Field(node, node != nullptr ? node->mark : node_->mark, &context_, key, *problems_);
 }
 
 Field MapReader::required(std::string_view key) {

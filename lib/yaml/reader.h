@@ -29,13 +29,16 @@ class Field {
   // `context` goes before every message: "pool web: health: interval".
   Field(const Node* node, Mark mark, std::string context, Problems& problems)
       : node_(node), mark_(mark), context_(std::move(context)), problems_(&problems) {}
+  // The context is put together when there is something to say: `map` and then `key`, which outlive it.
+  Field(const Node* node, Mark mark, const std::string* map, std::string_view key, Problems& problems)
+      : node_(node), mark_(mark), map_(map), key_(key), problems_(&problems) {}
 
   bool present() const { return node_ != nullptr; }
   // REQUIRES: present().
   const Node& node() const { return *node_; }
   // Of the value; of the map where it is absent.
   Mark mark() const { return mark_; }
-  const std::string& context() const { return context_; }
+  std::string context() const;
   Problems& problems() const { return *problems_; }
   void problem(std::string_view message) const;
 
@@ -80,14 +83,19 @@ class Field {
 
   const Node* node_;
   Mark mark_;
-  std::string context_;
+  std::string context_;               // of a field that is no map's
+  const std::string* map_ = nullptr;  // a map's own context
+  std::string_view key_;
   Problems* problems_;
 };
 
+// Its fields are about it: it stays where it is for as long as they are used, and so do the keys' texts.
 class MapReader {
  public:
   // A node that is no map is a problem, and reads as a map without fields.
   MapReader(const Node& node, std::string context, Problems& problems);
+  MapReader(const MapReader&) = delete;
+  MapReader& operator=(const MapReader&) = delete;
 
   // Every key that may be there is asked for with one of these, once.
   Field optional(std::string_view key);
@@ -95,6 +103,7 @@ class MapReader {
   // Unknown keys become problems, with the known one that was probably meant.
   void finish();
 
+  // Of its fields too, those handed out before included.
   void set_context(std::string context) { context_ = std::move(context); }
   const std::string& context() const { return context_; }
   Mark mark() const { return node_->mark; }

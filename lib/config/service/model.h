@@ -48,6 +48,7 @@
 #include <vector>
 
 #include "lib/base/clock.h"
+#include "lib/base/rare.h"
 #include "lib/net/address.h"
 #include "lib/net/forward_mode.h"
 #include "lib/net/port_range.h"
@@ -170,7 +171,7 @@ struct BackendConfig {
   AdminState state = AdminState::kUp;
   std::vector<std::string> server_ids = {};  // octets, for routing by QUIC connection id
   uint32_t max_connections = 0;              // flows at a time, on this machine; 0: the pool's
-  std::optional<ProbeConfig> health = {};    // whole: the pool's with what the backend says otherwise
+  Rare<ProbeConfig> health = {};             // whole: the pool's with what the backend says otherwise
   friend bool operator==(const BackendConfig&, const BackendConfig&) = default;
 };
 

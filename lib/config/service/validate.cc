@@ -56,6 +56,12 @@ class Validator {
     const ServiceEntry* service = nullptr;  // the first that uses the pool
     bool different_ports = false;
   };
+  // Of an address.
+  struct Owner {
+    std::string_view pool;
+    std::string_view backend;
+    std::string text() const { return fmt::format("{}/{}", pool, backend); }
+  };
   // What the backends of one pool have so far.
   struct Taken {
     std::set<std::string_view> names;
@@ -150,7 +156,7 @@ class Validator {
     }
     check_own_probe(pool, backend, marks, context);
     check_server_ids(backend, marks, context, taken);
-    backends_.try_emplace(backend.address, fmt::format("{}/{}", pool.name, backend.name));
+    backends_.try_emplace(backend.address, Owner{pool.name, backend.name});
   }
 
   void check_server_ids(const BackendConfig& backend, const BackendMarks& marks, const std::string& context,
@@ -222,9 +228,9 @@ class Validator {
     if (const auto backend = first_backend_in(service.address); backend != backends_.end()) {
       report(marks.address, where,
              service.address.is_single()
-                 ? fmt::format("{} is the address of backend {}", text, backend->second)
+                 ? fmt::format("{} is the address of backend {}", text, backend->second.text())
                  : fmt::format("{} holds {}, the address of backend {}", text, backend->first.to_string(),
-                               backend->second));
+                               backend->second.text()));
       return;
     }
     check_match(service, marks, context);
@@ -236,7 +242,7 @@ class Validator {
     }
   }
 
-  std::map<IpAddress, std::string>::const_iterator first_backend_in(const IpPrefix& prefix) const {
+  std::map<IpAddress, Owner>::const_iterator first_backend_in(const IpPrefix& prefix) const {
     const auto at = backends_.lower_bound(prefix.address);
     return at != backends_.end() && prefix.contains(at->first) ? at : backends_.end();
   }
@@ -371,7 +377,7 @@ class Validator {
   OwnProbes own_probes_;
   uint64_t slots_ = 0;                         // of the pools so far
   std::unordered_map<std::string, Use> uses_;  // of every pool
-  std::map<IpAddress, std::string> backends_;  // of all pools
+  std::map<IpAddress, Owner> backends_;        // of all pools, the first that has it
   std::unordered_map<std::string, bool> service_names_;
   std::map<std::tuple<IpPrefix, Protocol, uint16_t>, const ServiceEntry*> endpoints_;  // of one port
   std::map<std::pair<IpPrefix, Protocol>, std::vector<const ServiceEntry*>> matches_;  // of more
