@@ -77,9 +77,13 @@ void set_bounds(const PoolSpec& spec, const std::vector<uint16_t>& places, PoolV
 
 }  // namespace
 
-bool has_removed_places(const PoolRecord& record) {
-  return std::any_of(record.places.begin(), record.places.end(),
-                     [](const PlaceRecord& place) { return place.life == PlaceRecord::Life::kRemoved; });
+void settle(PoolRecord& record) {
+  record.has_removed = std::any_of(record.places.begin(), record.places.end(), [](const PlaceRecord& place) {
+    return place.life == PlaceRecord::Life::kRemoved;
+  });
+  record.watched = looks_at_flows(record.spec->scheduler) ||
+                   std::any_of(record.spec->backends.begin(), record.spec->backends.end(),
+                               [](const BackendSpec& backend) { return backend.max_connections != 0; });
 }
 
 void wait_anew(PoolRecord& record) {

@@ -4,6 +4,8 @@
 // Invariants:
 //   1. A place is never moved. Removed ones stay until no flow can name them.
 //   2. No two live places have the same name.
+//   3. has_removed and watched are what settle() makes of the rest: a change of one pool among a thousand
+//      does not look at the places of the others.
 #pragma once
 
 #include <cstdint>
@@ -36,13 +38,15 @@ struct PoolRecord {
   uint16_t number = 0;
   bool removed = false;  // all places are removed or vacant, and no snapshot shows the pool
   bool keep_on_failure = false;
+  bool has_removed = false;  // a place waits until no flow can name it
+  bool watched = false;      // its flows matter to a choice: its scheduler looks at them, or they are bounded
   std::shared_ptr<const PoolSpec> spec;  // as last applied
   std::vector<PlaceRecord> places;
   std::vector<std::shared_ptr<const PoolView>> views;  // one a socket; empty when removed
 };
 
-// Whether a place waits until no flow can name it.
-bool has_removed_places(const PoolRecord& record);
+// To be called when places or the spec have changed.
+void settle(PoolRecord& record);
 // From now on flows of removed backends are no longer kept: the sweeps that erase them are still to come.
 void wait_anew(PoolRecord& record);
 

@@ -31,7 +31,7 @@ struct Registry::State {
   uint64_t generation = 0;
   uint32_t next_service_id = 1;
   Records pools;  // removed ones too, until they are collected
-  Services services;
+  std::shared_ptr<const Services> services = std::make_shared<const Services>();
   std::vector<std::shared_ptr<const ServiceIndex>> indexes;  // one a socket
 
   IndexPool pool_numbers;
@@ -52,6 +52,7 @@ struct Registry::State {
         place = PlaceRecord{};
       }
     }
+    settle(record);
     return record;
   }
 
@@ -96,10 +97,11 @@ Result<Registry::Applied> Registry::apply(const Change& change) try {
     return tl::unexpected(pools.error());
   }
   uint32_t next_service_id = state.next_service_id;
-  auto services = services_after(change, state.services, next_service_id, transaction);
-  if (!services) {
-    return tl::unexpected(services.error());
+  auto made = services_after(change, state.services, next_service_id, transaction);
+  if (!made) {
+    return tl::unexpected(made.error());
   }
+  std::shared_ptr<const Services> services = *std::move(made);
   if (auto valid = validate_references(*services, *pools); !valid) {
     return tl::unexpected(valid.error());
   }
@@ -125,7 +127,7 @@ Result<Registry::Applied> Registry::apply(const Change& change) try {
     state.service_counters.give_back(index);
   }
   state.pools = std::move(*pools);
-  state.services = std::move(*services);
+  state.services = std::move(services);
   state.indexes = std::move(indexes);
   state.next_service_id = next_service_id;
   state.generation = change.generation;
@@ -144,31 +146,41 @@ uint64_t Registry::generation() const {
 
 std::vector<Registry::CountedService> Registry::services() const {
   std::vector<CountedService> list;
-  for (const auto& [identity, service] : state_->services) {
+  for (const auto& [identity, service] : *state_->services) {
     list.push_back({service.spec.name, service.counter});
   }
   return list;
 }
 
-std::vector<Registry::CountedBackend> Registry::backends() const {
+std::vector<Registry::CountedPool> Registry::counted_pools() const {
   std::set<std::string_view> direct_only;
-  for (const auto& [identity, service] : state_->services) {
+  for (const auto& [identity, service] : *state_->services) {
     if (service.spec.forward == ForwardMode::kL2) {
       direct_only.insert(service.spec.pool);
     }
   }
-  for (const auto& [identity, service] : state_->services) {
+  for (const auto& [identity, service] : *state_->services) {
     if (service.spec.forward != ForwardMode::kL2) {
       direct_only.erase(service.spec.pool);
     }
   }
-  std::vector<CountedBackend> list;
+  std::vector<CountedPool> list;
   for (const auto& [name, record] : state_->pools) {
-    for (const PlaceRecord& place : record->places) {
+    if (!record->removed) {
+      list.push_back({name, record, direct_only.contains(name)});
+    }
+  }
+  return list;
+}
+
+std::vector<Registry::CountedBackend> Registry::backends() const {
+  std::vector<CountedBackend> list;
+  for (const CountedPool& pool : counted_pools()) {
+    for (const PlaceRecord& place : pool.record->places) {
       if (place.life == PlaceRecord::Life::kLive) {
-        list.push_back({name, place.name, place.counter,
-                        direct_only.contains(name) ? place.next_hop_direct : place.next_hop_routed,
-                        record->spec->passive});
+        list.push_back({pool.name, place.name, place.counter,
+                        pool.direct_only ? place.next_hop_direct : place.next_hop_routed,
+                        pool.record->spec->passive});
       }
     }
   }
@@ -178,11 +190,7 @@ std::vector<Registry::CountedBackend> Registry::backends() const {
 std::vector<uint32_t> Registry::watched_counters() const {
   std::vector<uint32_t> counters;
   for (const auto& [name, record] : state_->pools) {
-    const PoolSpec& spec = *record->spec;
-    const bool is_bounded =
-        std::any_of(spec.backends.begin(), spec.backends.end(),
-                    [](const BackendSpec& backend) { return backend.max_connections != 0; });
-    if (!looks_at_flows(spec.scheduler) && !is_bounded) {
+    if (!record->watched) {
       continue;
     }
     for (const PlaceRecord& place : record->places) {
@@ -205,7 +213,7 @@ std::optional<Registry::BackendName> Registry::name_of(BackendId id) const {
 }
 
 std::optional<std::string> Registry::service_name(uint32_t service_id) const {
-  for (const auto& [identity, service] : state_->services) {
+  for (const auto& [identity, service] : *state_->services) {
     if (service.id == service_id) {
       return service.spec.name;
     }
@@ -216,10 +224,10 @@ std::optional<std::string> Registry::service_name(uint32_t service_id) const {
 void Registry::collect(uint64_t rounds, const std::function<bool(BackendId)>& in_use) {
   State& state = *state_;
   for (auto at = state.pools.begin(); at != state.pools.end();) {
-    if (has_removed_places(*at->second)) {
+    if (at->second->has_removed) {
       at->second = std::make_shared<const PoolRecord>(state.collected(*at->second, rounds, in_use));
     }
-    if (at->second->removed && !has_removed_places(*at->second)) {
+    if (at->second->removed && !at->second->has_removed) {
       state.pool_numbers.give_back(at->second->number);
       at = state.pools.erase(at);
     } else {

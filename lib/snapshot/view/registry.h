@@ -34,6 +34,8 @@
 
 namespace maglb {
 
+struct PoolRecord;
+
 // Where the indexes of next hops come from. Main core only.
 class NextHopSource {
  public:
@@ -82,10 +84,19 @@ class Registry {
   // kConflict: the base generation is not the one that runs; send the whole state.
   Result<Applied> apply(const Change& change);
 
+  // A pool and what it was made into: as long as it does not change it is the same object.
+  struct CountedPool {
+    std::string name;
+    std::shared_ptr<const PoolRecord> record;
+    bool direct_only;  // all its services forward by l2
+  };
+
   uint64_t generation() const;
   const Limits& limits() const;
   std::vector<CountedService> services() const;
   std::vector<CountedBackend> backends() const;
+  // Sorted by name. What it says changes with the generation only, but for places that wait to be freed.
+  std::vector<CountedPool> counted_pools() const;
   // The counters of backends whose flows matter to a choice: of pools that look at how many each has, or
   // bound it. In no order.
   std::vector<uint32_t> watched_counters() const;

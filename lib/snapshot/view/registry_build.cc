@@ -71,7 +71,7 @@ std::unique_ptr<const Snapshot> snapshot_of(uint64_t generation, std::shared_ptr
   Snapshot::GonePools gone(memory);
   bool has_removed = false;
   for (const auto& [name, record] : records) {
-    has_removed = has_removed || has_removed_places(*record);
+    has_removed = has_removed || record->has_removed;
     if (!record->removed) {
       pools.resize(std::max<size_t>(pools.size(), record->number + size_t{1}));
       pools[record->number] = record->views[socket];

@@ -23,6 +23,7 @@ PoolRecord removed_record(const PoolRecord& before) {
       place.removed_in_round = PlaceRecord::kNotSeen;
     }
   }
+  settle(record);
   return record;
 }
 
@@ -102,17 +103,18 @@ Result<Records> pools_after(const Change& change, const Records& before, Transac
   return pools;
 }
 
-Result<Services> services_after(const Change& change, const Services& before, uint32_t& next_id,
-                                Transaction& transaction) {
+Result<std::shared_ptr<const Services>> services_after(const Change& change,
+                                                       const std::shared_ptr<const Services>& before,
+                                                       uint32_t& next_id, Transaction& transaction) {
   if (!change.gives_services()) {
     return before;
   }
   Services services;
-  transaction.gone_service_counters = counters_of_gone(change, before);
+  transaction.gone_service_counters = counters_of_gone(change, *before);
   for (const ServiceSpec& spec : change.services.value_or(std::vector<ServiceSpec>{})) {
     const auto identity = ServiceRecord::identity_of(spec);
-    const auto old = before.find(identity);
-    ServiceRecord record = old == before.end() ? ServiceRecord{} : old->second;
+    const auto old = before->find(identity);
+    ServiceRecord record = old == before->end() ? ServiceRecord{} : old->second;
     record.spec = spec;
     if (record.id == 0) {
       const auto counter = transaction.take_service_counter();
@@ -124,7 +126,7 @@ Result<Services> services_after(const Change& change, const Services& before, ui
     }
     services.emplace(identity, std::move(record));
   }
-  return services;
+  return std::make_shared<const Services>(std::move(services));
 }
 
 Result<void> validate_references(const Services& services, const Records& pools) {

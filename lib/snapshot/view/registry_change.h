@@ -86,6 +86,7 @@ class Transaction {
     if (!placed) {
       return tl::unexpected(std::move(placed.error()).within("pool " + record.spec->name));
     }
+    settle(record);
     return record;
   }
 
@@ -198,8 +199,10 @@ class Transaction {
 Result<void> validate_change(const Change& change);
 
 Result<Records> pools_after(const Change& change, const Records& before, Transaction& transaction);
-Result<Services> services_after(const Change& change, const Services& before, uint32_t& next_id,
-                                Transaction& transaction);
+// `before` itself where the change gives none.
+Result<std::shared_ptr<const Services>> services_after(const Change& change,
+                                                       const std::shared_ptr<const Services>& before,
+                                                       uint32_t& next_id, Transaction& transaction);
 // Every service's pool is there.
 Result<void> validate_references(const Services& services, const Records& pools);
 
