@@ -92,7 +92,9 @@ void NextHopMonitor::release(uint32_t index) {
     return;
   }
   set_neighbour(index, std::nullopt, Time::zero());
-  std::erase(wanted_routes_, index);
+  if (hop.route_wanted) {
+    std::erase(wanted_routes_, index);
+  }
   std::erase(touched_, index);
   by_key_.erase(hop.key);
   hop = NextHop{};
@@ -163,6 +165,7 @@ void NextHopMonitor::take_event(const NetlinkEvent& event, Time now) {
 }
 
 void NextHopMonitor::take_neighbour(Neighbour& neighbour, const NeighbourEntry& entry, Time now) {
+  const auto before = usable_mac(neighbour);
   neighbour.state = entry.state;
   if ((entry.state & NUD_FAILED) != 0) {
     if (!neighbour.failed) {
@@ -179,17 +182,18 @@ void NextHopMonitor::take_neighbour(Neighbour& neighbour, const NeighbourEntry& 
     neighbour.request_error.clear();
   }
   schedule(neighbour, now);
-  touch(neighbour);
+  touch_unless(before, neighbour);
 }
 
 void NextHopMonitor::take_deletion(Neighbour& neighbour, Time now) {
+  const auto before = usable_mac(neighbour);
   // An operator's deletion is told as FAILED and then as deleted: nobody failed to answer.
   if (neighbour.failed_in_batch) {
     neighbour.failed = false;
   }
   neighbour.state = 0;
   schedule(neighbour, now);
-  touch(neighbour);
+  touch_unless(before, neighbour);
 }
 
 void NextHopMonitor::want_route(uint32_t index) {
@@ -246,8 +250,11 @@ void NextHopMonitor::set_neighbour(uint32_t index, const std::optional<Neighbour
   }
   if (hop.neighbour) {
     const auto old = neighbours_.find(*hop.neighbour);
-    std::erase(old->second.users, index);
-    if (old->second.users.empty()) {
+    std::vector<uint32_t>& users = old->second.users;
+    hops_[users.back()].place = hop.place;
+    users[hop.place] = users.back();
+    users.pop_back();
+    if (users.empty()) {
       neighbours_.erase(old);
     }
   }
@@ -256,6 +263,7 @@ void NextHopMonitor::set_neighbour(uint32_t index, const std::optional<Neighbour
     return;
   }
   const auto [entry, is_new] = neighbours_.try_emplace(*key);
+  hop.place = entry->second.users.size();
   entry->second.users.push_back(index);
   if (is_new) {
     ask_neighbour(*key, entry->second, now);
@@ -314,6 +322,17 @@ void NextHopMonitor::request(const NeighbourKey& key, Neighbour& neighbour, Time
   ++neighbour.attempts;
 }
 
+std::optional<MacAddress> NextHopMonitor::usable_mac(const Neighbour& neighbour) {
+  return neighbour.failed ? std::nullopt : neighbour.mac;
+}
+
+// A gateway is verified every few seconds, and a hundred thousand next hops may go through it.
+void NextHopMonitor::touch_unless(const std::optional<MacAddress>& before, const Neighbour& neighbour) {
+  if (!before || before != usable_mac(neighbour)) {
+    touch(neighbour);
+  }
+}
+
 void NextHopMonitor::touch(const Neighbour& neighbour) {
   touched_.insert(touched_.end(), neighbour.users.begin(), neighbour.users.end());
 }
@@ -337,7 +356,7 @@ NextHopState NextHopMonitor::state_of(const NextHop& hop) const {
     return {false, {}, 0, hop.problem};
   }
   const Neighbour& neighbour = neighbours_.at(*hop.neighbour);
-  if (neighbour.mac && !neighbour.failed) {
+  if (usable_mac(neighbour)) {
     return {true, *neighbour.mac, hop.neighbour->ifindex, {}};
   }
   const std::string name = fmt::format("neighbour {} on {}", hop.neighbour->address.to_string(),

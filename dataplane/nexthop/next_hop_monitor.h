@@ -123,6 +123,7 @@ class NextHopMonitor {
     uint32_t references = 0;
     bool route_wanted = false;              // is in wanted_routes_
     std::optional<NeighbourKey> neighbour;  // what the route led to
+    size_t place = 0;                       // among its users
     std::string problem = "not asked for yet";
     std::optional<NextHopState> reported;
   };
@@ -143,6 +144,10 @@ class NextHopMonitor {
   void request_due_neighbours(Time now);
   void request(const NeighbourKey& key, Neighbour& neighbour, Time now);
   void schedule(Neighbour& neighbour, Time now);
+  // The address that frames are sent to; nothing: they cannot be.
+  static std::optional<MacAddress> usable_mac(const Neighbour& neighbour);
+  // `before`: what its usable_mac() was. Where that stays, nothing is to be reported.
+  void touch_unless(const std::optional<MacAddress>& before, const Neighbour& neighbour);
   void touch(const Neighbour& neighbour);
   void report_touched();
   NextHopState state_of(const NextHop& hop) const;
