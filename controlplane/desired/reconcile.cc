@@ -5,9 +5,13 @@
 #include <algorithm>
 
 #include "controlplane/desired/reconciler.h"
+#include "lib/base/parallel.h"
 
 namespace maglb {
 namespace {
+
+// From so many pools on they are compiled on all cores.
+constexpr size_t kManyPools = 16;
 
 // Reserved at a time: a flapping backend does not wait for the disk at every turn.
 constexpr uint64_t kGenerationBlock = 64;
@@ -71,8 +75,9 @@ void Reconciler::reconcile_soon() {
   });
 }
 
-// `changed`: the state differs already, whatever becomes of `pools`.
-void Reconciler::reconcile(Names pools, bool changed) {
+// `changed`: the state differs already, whatever becomes of `pools`. `everyone`: these are all there are, and
+// what is known of others is forgotten.
+void Reconciler::reconcile(Names pools, bool changed, bool everyone) {
   const auto know = [this](const std::string& pool, const std::string& backend) {
     return opinion(pool, backend);
   };
@@ -88,17 +93,17 @@ void Reconciler::reconcile(Names pools, bool changed) {
     }
   }
   pools.merge(leaning);
-  for (const std::string& name : pools) {
-    if (const PoolConfig* pool = pool_named(name); pool != nullptr) {
-      changed = replan(*pool) || changed;
-    }
-  }
+  changed = replan(pools) || changed;
   if (changed || generation() == 0) {
     state_ = {next_generation(), compiled_of(tables_, state_.compiled.services)};
     publisher_.want(std::make_shared<const NumberedState>(state_));
   }
   arm_clock();
-  save_health(pools, pools.size() == pools_by_name_.size() && !confirmation_.pending());
+  if (everyone) {
+    return save_health(pools, !confirmation_.pending());
+  }
+  unsaved_.merge(pools);
+  save_when_published();
 }
 
 void Reconciler::begin_ramps(const PoolConfig& pool, const std::vector<std::string>& recovered) {
@@ -115,32 +120,68 @@ void Reconciler::begin_ramps(const PoolConfig& pool, const std::vector<std::stri
   }
 }
 
-// True when the pool is compiled to something else than before.
-bool Reconciler::replan(const PoolConfig& pool) {
+// True when one of them is compiled to something else than before.
+bool Reconciler::replan(const Names& names) {
+  std::vector<const PoolConfig*> pools;
+  for (const std::string& name : names) {
+    if (const PoolConfig* pool = pool_named(name); pool != nullptr) {
+      pools.push_back(pool);
+    }
+  }
+  std::vector<Replanned> made(pools.size());
+  const auto make = [&](size_t i) { made[i] = compiled(*pools[i]); };
+  if (pools.size() >= kManyPools) {
+    for_each_in_parallel(pools.size(), make);
+  } else {
+    for (size_t i = 0; i < pools.size(); ++i) {
+      make(i);
+    }
+  }
+  bool changed = false;
+  for (size_t i = 0; i < pools.size(); ++i) {
+    changed = take_table(*pools[i], std::move(made[i])) || changed;
+  }
+  return changed;
+}
+
+// Reads what is shared and changes nothing: on any thread while the loop's own waits.
+Reconciler::Replanned Reconciler::compiled(const PoolConfig& pool) const {
   const auto place = tables_.find(pool.name);
   const bool served = place != tables_.end() && place->second.on_fallback;
   const PoolPlan plan = plan_pool(pool, pool_named(pool.fallback), {verdicts_, slow_start_, drains_}, served);
   const HealthOf is_healthy = [&plan](std::string_view, std::string_view backend) {
     return plan.healthy.contains(backend);
   };
-  PoolTable before = place == tables_.end() ? PoolTable{} : std::move(place->second);
-  const CompiledPool last{before.spec, before.stale};
+  const CompiledPool last =
+      place == tables_.end() ? CompiledPool{} : CompiledPool{place->second.spec, place->second.stale};
   const auto began = std::chrono::steady_clock::now();
   CompiledPool next =
-      compile_pool(plan.pool, config_.seed, is_healthy, before.spec == nullptr ? nullptr : &last);
-  builds_.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-  const bool same = next.spec == before.spec;
+      compile_pool(plan.pool, config_.seed, is_healthy, last.spec == nullptr ? nullptr : &last);
+  Replanned made;
+  made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  if (next.spec != last.spec) {
+    made.table.slots = count_slots(*next.spec);
+  }
+  made.table.spec = std::move(next.spec);
+  made.table.stale = next.stale;
+  made.table.count = plan.count;
+  made.table.needed = plan.needed;
+  made.table.panic = plan.panic;
+  made.table.on_fallback = plan.on_fallback;
+  return made;
+}
+
+// True when it differs from what was before.
+bool Reconciler::take_table(const PoolConfig& pool, Replanned made) {
+  PoolTable& table = tables_[pool.name];
+  const PoolTable before = std::exchange(table, std::move(made.table));
+  const bool same = table.spec == before.spec;
+  if (same) {
+    table.slots = before.slots;
+  }
+  builds_.seconds += made.seconds;
   builds_.tables += same ? 0 : 1;
-  PoolTable now;
-  now.slots = same ? std::move(before.slots) : count_slots(*next.spec);
-  now.spec = std::move(next.spec);
-  now.stale = next.stale;
-  now.count = plan.count;
-  now.needed = plan.needed;
-  now.panic = plan.panic;
-  now.on_fallback = plan.on_fallback;
-  tell_rails(pool, before, now);
-  tables_.insert_or_assign(pool.name, std::move(now));
+  tell_rails(pool, before, table);
   return !same;
 }
 

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "controlplane/desired/reconciler.h"
 
@@ -25,6 +26,22 @@ void Reconciler::give_addresses(const StoredDocument& of) {
         row->second.address = backend.address;
       }
     }
+  }
+}
+
+// The disk may take longer than the dataplane: what is to be told of a backend goes first.
+void Reconciler::save_when_published() {
+  publisher_.when_settled(generation(), kLongestSaveWait, [this, lives = std::weak_ptr(lives_)] {
+    // What is merged just now is in no table yet; it is saved with the next one.
+    if (!lives.expired() && !merging_) {
+      save_health(std::exchange(unsaved_, {}), false);
+    }
+  });
+}
+
+Reconciler::~Reconciler() {
+  if (!unsaved_.empty()) {
+    save_health(unsaved_, false);
   }
 }
 
@@ -53,14 +70,8 @@ void Reconciler::save_health(const Names& pools, bool forget_gone) {
     }
   }
   if (forget_gone) {
-    std::set<BackendKey> configured;
-    for (const PoolConfig& pool : config_.pools) {
-      for (const BackendConfig& backend : pool.backends) {
-        configured.emplace(pool.name, backend.name);
-      }
-    }
-    std::erase_if(saved_health_, [&](const auto& entry) {
-      const bool gone = !configured.contains(entry.first);
+    std::erase_if(saved_health_, [this](const auto& entry) {
+      const bool gone = !verdicts_.knows(entry.first);
       if (gone) {
         saves_.forget_health(entry.first);
       }

@@ -202,7 +202,7 @@ Accepted<Applied> Reconciler::apply_document(std::string text, DocumentSource so
     tell_refused(author, {allowed.error(), {}});
     return refuse(std::move(allowed.error()));
   }
-  if (auto room = room_for(with_members(*config, members_)); !room) {
+  if (auto room = members_.empty() ? room_for(*config) : room_for(with_members(*config, members_)); !room) {
     tell_refused(author, {room.error(), {}});
     return refuse(std::move(room.error()));
   }
@@ -302,7 +302,7 @@ void Reconciler::plan(const HealthRows& known) {
   const bool others = services != state_.compiled.services;
   state_.compiled.services = std::move(services);
   const bool fewer = drop_gone_pools();
-  reconcile(std::move(everyone), others || fewer);
+  reconcile(std::move(everyone), others || fewer, true);
 }
 
 BackendStatus Reconciler::status(const PoolConfig& pool, const BackendConfig& backend) const {

@@ -21,7 +21,7 @@
 //   8. What runs, config(), is with_members(listed(), members found last) (members.h). Documents and edits
 //      are about listed(): what is found is written into no document. The last members outlive a restart.
 //
-// Threads: the io_context's one.
+// Threads: the io_context's one. Many pools are compiled on all cores while it waits.
 #pragma once
 
 #include <boost/asio/io_context.hpp>
@@ -104,12 +104,15 @@ class Reconciler {
   static constexpr std::chrono::milliseconds kLookInterval{50};
   // Members for which there was no room are tried again: the dataplane may be another by then.
   static constexpr std::chrono::seconds kMembersRetry{5};
+  // Health is stored once its tables run, and at the latest then.
+  static constexpr std::chrono::milliseconds kLongestSaveWait{20};
   // A wall clock that was set is noticed within this, where a drain's deadline is waited for.
   static constexpr std::chrono::seconds kLongestWait{10};
 
   // `sources`: what probes through tunnels come from. `exec`: what probes may run.
   Reconciler(boost::asio::io_context& io, std::string config_file, Store store, Publisher& publisher,
              EventLog& events, ProbeSources sources = {}, ExecRule exec = ExecRule());
+  ~Reconciler();
 
   // Decides between file and stored document, restores health, compiles and starts the probes. Fails
   // when there is neither a good file nor a stored document.
@@ -224,9 +227,15 @@ class Reconciler {
   void on_transition(const std::string& pool, const std::string& backend, const ProbeStatus& status);
   void touch(const std::string& pool);
   void reconcile_soon();
-  void reconcile(Names pools, bool changed = false);
+  void reconcile(Names pools, bool changed = false, bool everyone = false);
   void begin_ramps(const PoolConfig& pool, const std::vector<std::string>& recovered);
-  bool replan(const PoolConfig& pool);
+  struct Replanned {
+    PoolTable table;  // without the slots' counts where they are as before
+    double seconds = 0;
+  };
+  bool replan(const Names& names);
+  Replanned compiled(const PoolConfig& pool) const;
+  bool take_table(const PoolConfig& pool, Replanned made);
   void tell_rails(const PoolConfig& pool, const PoolTable& before, const PoolTable& now);
   uint64_t next_generation();
   ProbeOpinion opinion(const std::string& pool, const std::string& backend) const;
@@ -244,6 +253,7 @@ class Reconciler {
 
   // What is kept: reconcile_store.cc.
   void give_addresses(const StoredDocument& of);
+  void save_when_published();
   void save_health(const Names& pools, bool forget_gone);
   void save_drains(const std::vector<BackendKey>& changed, const std::vector<BackendKey>& gone);
   void take_saved(const Result<void>& saved);
@@ -279,6 +289,8 @@ class Reconciler {
   DrainDeadlines drains_;
   NetworkGuard guard_;
   Names touched_;  // pools to be judged when the merge time is over
+  Names unsaved_;  // pools that were judged, whose health is to be stored
+  std::shared_ptr<const int> lives_ = std::make_shared<const int>();  // for who may call back later than that
   NumberedState state_;
   PoolTables tables_;
   HealthRows saved_health_;  // as the store has it, or is going to

@@ -63,6 +63,11 @@ const Verdict& Verdicts::verdict_of(std::string_view pool, std::string_view back
   return pools_.find(pool)->second.find(backend)->second;
 }
 
+bool Verdicts::knows(const BackendKey& backend) const {
+  const auto pool = pools_.find(backend.first);
+  return pool != pools_.end() && pool->second.contains(backend.second);
+}
+
 bool Verdicts::is_healthy(std::string_view pool, std::string_view backend) const {
   return verdict_of(pool, backend).healthy;
 }

@@ -49,6 +49,8 @@ class Verdicts {
   // Forgets every pool that is not in `config`.
   void forget_others(const ServiceConfig& config);
 
+  // It was among those that were judged last.
+  bool knows(const BackendKey& backend) const;
   // REQUIRES: the backend was in judge()'s configuration.
   bool is_healthy(std::string_view pool, std::string_view backend) const;
   // False: it has had no probe's outcome since it came to a pool that was there. REQUIRES: likewise.

@@ -49,6 +49,7 @@ class DataplaneClient::Impl : public std::enable_shared_from_this<Impl> {
   void take_hello(const Result<ipc::Envelope>& reply);
   void await_read();
   void await_write();
+  void write_now();
   void read();
   bool take_frames();
   void write();
@@ -207,7 +208,20 @@ void DataplaneClient::Impl::request(ipc::Envelope envelope, std::chrono::millise
     }
   }));
   if (!writing_) {
-    await_write();
+    write_now();
+  }
+}
+
+// At once, as the caller may have more to do before the loop goes on. Errors are the loop's to notice.
+void DataplaneClient::Impl::write_now() {
+  while (!writer_.pending().empty()) {
+    error_code error;
+    const auto rest = writer_.pending();
+    const size_t sent = socket_.write_some(asio::buffer(rest.data(), rest.size()), error);
+    if (error) {
+      return await_write();
+    }
+    writer_.consume(sent);
   }
 }
 

@@ -1,5 +1,5 @@
 // A thousand pools of a hundred backends: a transition costs what it changes, and a reload of ten thousand
-// healthy backends moves nothing. Times are of this thread's processor: a busy machine does not count.
+// healthy backends moves nothing. Times are of this process's own: a busy machine does not count.
 #include <time.h>
 
 #include "lib/snapshot/build/compile.h"
@@ -10,7 +10,7 @@ namespace {
 
 double cpu_seconds() {
   timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
   return static_cast<double>(now.tv_sec) + static_cast<double>(now.tv_nsec) / 1e9;
 }
 
