@@ -16,13 +16,6 @@ void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
   reply.set_new_flows(traffic.new_flows);
 }
 
-void fill(const Traffic& traffic, ipc::BackendSignals& reply) {
-  const auto value = [&traffic](Signal signal) { return traffic.signals[static_cast<size_t>(signal)]; };
-  reply.set_refused(value(Signal::kRefused));
-  reply.set_repeated(value(Signal::kRepeated));
-  reply.set_lapsed(value(Signal::kLapsed));
-}
-
 FlowKey key_of(const FlowQuery& query) {
   FlowKey key;
   key.source = query.source;
@@ -55,7 +48,16 @@ Control::Control(const Parts& parts)
           sum.add(worker->backend_flows().signals(), index);
         }
         return sum;
-      }) {}
+      }),
+      backend_rows_(
+          [this](uint32_t counter, uint32_t next_hop) {
+            const Traffic traffic = backend_base_.of(counter);
+            return BackendRows::Figures{traffic.packets,   traffic.bytes,
+                                        traffic.new_flows, traffic.refused,
+                                        flows_of(counter), parts_.next_hops.version(next_hop),
+                                        traffic.signals};
+          },
+          [this](uint32_t next_hop) { return parts_.next_hops.describe(next_hop); }) {}
 
 void Control::fill_hello(ipc::HelloReply& reply) {
   reply.set_program("maglb-dataplane " MAGLB_VERSION);
@@ -71,8 +73,8 @@ void Control::fill_hello(ipc::HelloReply& reply) {
 // Steered first, then published, then no longer steered: a packet of a service is never the kernel's
 // while its service runs here.
 Result<void> Control::apply(const Change& change) {
-  const std::vector<ServiceSpec> wanted =
-      change.gives_services() ? change.services.value_or(std::vector<ServiceSpec>{}) : services_;
+  static const std::vector<ServiceSpec> kNone;
+  const std::vector<ServiceSpec>& wanted = change.services ? *change.services : kNone;
   if (change.gives_services()) {
     if (auto widened = parts_.steering.widen(wanted); !widened) {
       (void)parts_.steering.settle(services_);
@@ -83,6 +85,8 @@ Result<void> Control::apply(const Change& change) {
   if (published) {
     service_base_.rebase(published->fresh_service_counters);
     backend_base_.rebase(published->fresh_backend_counters);
+  }
+  if (published && change.gives_services()) {
     services_ = wanted;
   }
   if (change.gives_services()) {
@@ -150,7 +154,7 @@ uint64_t Control::flows_of(uint32_t backend_counter) const {
   return BackendFlows::at_least_none(sum);
 }
 
-void Control::fill_stats(ipc::Stats& reply) {
+void Control::fill_stats(const ipc::StatsRequest& request, ipc::Stats& reply) {
   reply.set_generation(parts_.registry.generation());
   reply.set_boot_id(boot_id_);
   reply.set_uptime_ms(static_cast<uint64_t>((monotonic_now() - started_) / std::chrono::milliseconds(1)));
@@ -164,19 +168,7 @@ void Control::fill_stats(ipc::Stats& reply) {
     stats->set_name(service.name);
     fill(service_base_.of(service.counter), *stats->mutable_traffic());
   }
-  for (const auto& backend : parts_.registry.backends()) {
-    ipc::BackendStats* stats = reply.add_backends();
-    stats->set_pool(backend.pool);
-    stats->set_name(backend.name);
-    stats->set_next_hop(parts_.next_hops.describe(backend.next_hop));
-    const Traffic traffic = backend_base_.of(backend.counter);
-    fill(traffic, *stats->mutable_traffic());
-    stats->set_flows(flows_of(backend.counter));
-    stats->set_refused(traffic.refused);
-    if (backend.is_passive) {
-      fill(traffic, *stats->mutable_signals());
-    }
-  }
+  backend_rows_.tell(parts_.registry, request, reply);
   for (const auto& port : parts_.ports) {
     const Port::Figures figures = port->figures();
     ipc::PortStats* stats = reply.add_ports();

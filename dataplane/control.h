@@ -9,6 +9,7 @@
 #include <memory>
 #include <vector>
 
+#include "dataplane/backend_rows.h"
 #include "dataplane/counter_base.h"
 #include "dataplane/explain_settings.h"
 #include "dataplane/next_hops.h"
@@ -38,7 +39,7 @@ class Control final : public IpcHandler {
 
   void fill_hello(ipc::HelloReply& reply) override;
   std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) override;
-  void fill_stats(ipc::Stats& reply) override;
+  void fill_stats(const ipc::StatsRequest& request, ipc::Stats& reply) override;
   void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) override;
   void explain(const ExplainQuery& query, ipc::ExplainReply& reply) override;
   void summarize(ipc::FlowSummary& reply) override;
@@ -58,6 +59,7 @@ class Control final : public IpcHandler {
   std::vector<ServiceSpec> services_;  // running now
   CounterBase service_base_;
   CounterBase backend_base_;
+  BackendRows backend_rows_;
   uint64_t publishes_ = 0;
   uint64_t rejected_ = 0;
 };

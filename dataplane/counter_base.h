@@ -4,11 +4,12 @@
 // Threads: the main core.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <unordered_map>
+#include <vector>
 
 #include "lib/flow/backend_signals.h"
 #include "lib/lb/counters.h"
@@ -51,17 +52,17 @@ class CounterBase {
 
   void rebase(std::span<const uint32_t> fresh) {
     for (const uint32_t index : fresh) {
+      base_.resize(std::max<size_t>(base_.size(), index + size_t{1}));
       base_[index] = sum_(index);
     }
   }
   Traffic of(uint32_t index) const {
-    const auto base = base_.find(index);
-    return base == base_.end() ? sum_(index) : sum_(index).since(base->second);
+    return index < base_.size() ? sum_(index).since(base_[index]) : sum_(index);
   }
 
  private:
   Sum sum_;
-  std::unordered_map<uint32_t, Traffic> base_;
+  std::vector<Traffic> base_;  // by index; beyond its end nothing had been counted
 };
 
 }  // namespace maglb

@@ -101,6 +101,8 @@ std::optional<uint8_t> NextHops::link_of(int ifindex) const {
 }
 
 void NextHops::take(uint32_t index, const NextHopState& state) {
+  versions_.resize(std::max<size_t>(versions_.size(), index + size_t{1}));
+  ++versions_[index];
   const auto link = state.resolved ? link_of(state.ifindex) : std::nullopt;
   if (link) {
     table_.set(index, {state.mac, *link});

@@ -49,6 +49,8 @@ class NextHops final : public NextHopSource {
   // -1: there is nothing to wait for.
   int event_fd() const { return monitor_ ? monitor_->event_fd() : -1; }
 
+  // Grows when describe() of the index may say something else.
+  uint64_t version(uint32_t index) const { return index < versions_.size() ? versions_[index] : 0; }
   // "02:00:00:00:00:01 via uplink", or "unresolved: why".
   std::string describe(uint32_t index) const;
 
@@ -62,7 +64,8 @@ class NextHops final : public NextHopSource {
   NextHopTable& table_;
   std::optional<NextHop> configured_;
   std::optional<NextHopMonitor> monitor_;
-  uint64_t rounds_ = 0;  // of the monitor, when interfaces were looked up last
+  std::vector<uint64_t> versions_;  // by index
+  uint64_t rounds_ = 0;             // of the monitor, when interfaces were looked up last
 };
 
 }  // namespace maglb

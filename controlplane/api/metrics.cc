@@ -31,10 +31,18 @@ class Page {
     return family(name, help, MetricType::Histogram);
   }
 
-  std::string text() const {
-    std::vector<MetricFamily> families(families_.begin(), families_.end());
-    std::erase_if(families, [](const MetricFamily& family) { return family.metric.empty(); });
-    return prometheus::TextSerializer().Serialize(families);
+  // Turns what was added so far into text, which takes a fraction of the memory. No reference to a family
+  // is valid behind it.
+  void write() {
+    for (; !families_.empty(); families_.pop_front()) {
+      if (!families_.front().metric.empty()) {
+        text_ += prometheus::TextSerializer().Serialize({std::move(families_.front())});
+      }
+    }
+  }
+  std::string text() && {
+    write();
+    return std::move(text_);
   }
 
  private:
@@ -44,6 +52,7 @@ class Page {
   }
 
   std::deque<MetricFamily> families_;  // references stay valid
+  std::string text_;
 };
 
 void add(MetricFamily& family, Labels labels, double value) {
@@ -223,11 +232,11 @@ void add_pools(Page& page, const Sources& from) {
   }
 }
 
-void add_traffic(Page& page, const ipc::Stats& stats) {
+void add_traffic(Page& page, const HeardStats& stats) {
   MetricFamily& packets = page.counter("maglb_service_packets_total", "Packets received for a service.");
   MetricFamily& bytes = page.counter("maglb_service_bytes_total", "IP bytes received for a service.");
   MetricFamily& flows = page.counter("maglb_service_new_flows_total", "Flows opened at a service.");
-  for (const ipc::ServiceStats& service : stats.services()) {
+  for (const ipc::ServiceStats& service : stats.all().services()) {
     add(packets, {{"service", service.name()}}, service.traffic().packets());
     add(bytes, {{"service", service.name()}}, service.traffic().bytes());
     add(flows, {{"service", service.name()}}, service.traffic().new_flows());
@@ -239,32 +248,36 @@ void add_traffic(Page& page, const ipc::Stats& stats) {
   MetricFamily& open = page.gauge("maglb_backend_flows", "Flows of a backend now.");
   MetricFamily& refused = page.counter("maglb_backend_refused_total",
                                        "Packets that opened a flow of a backend at its max_connections.");
-  for (const ipc::BackendStats& backend : stats.backends()) {
-    const Labels labels = {{"pool", backend.pool()}, {"backend", backend.name()}};
-    add(to_packets, labels, backend.traffic().packets());
-    add(to_bytes, labels, backend.traffic().bytes());
-    add(to_flows, labels, backend.traffic().new_flows());
-    add(open, labels, backend.flows());
-    add(refused, labels, backend.refused());
+  for (const auto& [pool, backends] : stats.pools()) {
+    for (const auto& [name, backend] : backends) {
+      const Labels labels = {{"pool", pool}, {"backend", name}};
+      add(to_packets, labels, backend.traffic().packets());
+      add(to_bytes, labels, backend.traffic().bytes());
+      add(to_flows, labels, backend.traffic().new_flows());
+      add(open, labels, backend.flows());
+      add(refused, labels, backend.refused());
+    }
   }
 }
 
 // Of passive pools.
-void add_signals(Page& page, const ipc::Stats& stats) {
+void add_signals(Page& page, const HeardStats& stats) {
   MetricFamily& refused =
       page.counter("maglb_backend_opening_refused_total", "Flows that were opening and somebody said no to.");
   MetricFamily& repeated = page.counter("maglb_backend_opening_repeated_total",
                                         "SYNs once more, of flows that were opening already.");
   MetricFamily& lapsed =
       page.counter("maglb_backend_opening_lapsed_total", "Flows of which nothing but SYNs was seen.");
-  for (const ipc::BackendStats& backend : stats.backends()) {
-    if (!backend.has_signals()) {
-      continue;
+  for (const auto& [pool, backends] : stats.pools()) {
+    for (const auto& [name, backend] : backends) {
+      if (!backend.has_signals()) {
+        continue;
+      }
+      const Labels labels = {{"pool", pool}, {"backend", name}};
+      add(refused, labels, backend.signals().refused());
+      add(repeated, labels, backend.signals().repeated());
+      add(lapsed, labels, backend.signals().lapsed());
     }
-    const Labels labels = {{"pool", backend.pool()}, {"backend", backend.name()}};
-    add(refused, labels, backend.signals().refused());
-    add(repeated, labels, backend.signals().repeated());
-    add(lapsed, labels, backend.signals().lapsed());
   }
 }
 
@@ -350,13 +363,15 @@ std::string metrics_text(const Sources& from, const EventCounts& events) {
   add_totals(page, from);
   add_pools(page, from);
   if (from.stats != nullptr) {
-    add_dataplane(page, *from.stats);
+    add_dataplane(page, from.stats->all());
+    page.write();
     add_traffic(page, *from.stats);
     add_signals(page, *from.stats);
-    add_workers(page, *from.stats);
-    add_ports(page, *from.stats);
+    page.write();
+    add_workers(page, from.stats->all());
+    add_ports(page, from.stats->all());
   }
-  return page.text();
+  return std::move(page).text();
 }
 
 }  // namespace maglb

@@ -19,28 +19,17 @@ Json signals_json(const ipc::BackendSignals& signals) {
   return {{"refused", signals.refused()}, {"repeated", signals.repeated()}, {"lapsed", signals.lapsed()}};
 }
 
-// The dataplane's counters by name: an answer about a thousand services looks each up once.
+// What the dataplane counts, in objects.
 class Traffic {
  public:
-  explicit Traffic(const ipc::Stats* stats) : known_(stats != nullptr) {
-    if (stats == nullptr) {
-      return;
-    }
-    for (const ipc::ServiceStats& service : stats->services()) {
-      services_[service.name()] = &service;
-    }
-    for (const ipc::BackendStats& backend : stats->backends()) {
-      backends_[backend.pool() + "/" + backend.name()] = &backend;
-    }
-  }
+  explicit Traffic(const HeardStats* stats) : stats_(stats) {}
 
   void add(Json& object, const ServiceEntry& service) const {
-    const auto found = services_.find(service.name);
-    add(object, found == services_.end() ? nullptr : &found->second->traffic());
+    const ipc::ServiceStats* stats = stats_ == nullptr ? nullptr : stats_->service(service.name);
+    add(object, stats == nullptr ? nullptr : &stats->traffic());
   }
   void add(Json& object, const PoolConfig& pool, const BackendConfig& backend) const {
-    const auto found = backends_.find(pool.name + "/" + backend.name);
-    const ipc::BackendStats* stats = found == backends_.end() ? nullptr : found->second;
+    const ipc::BackendStats* stats = stats_ == nullptr ? nullptr : stats_->backend(pool.name, backend.name);
     object["next_hop"] = stats != nullptr ? Json(stats->next_hop()) : Json(nullptr);
     // Flows now, and packets that opened one when it had all its max_connections.
     object["flows"] = stats != nullptr ? Json(stats->flows()) : Json(nullptr);
@@ -54,16 +43,14 @@ class Traffic {
   // What a connected dataplane has not counted yet is zero.
   void add(Json& object, const ipc::TrafficStats* traffic) const {
     const auto value = [this, traffic](uint64_t count) {
-      return traffic != nullptr ? Json(count) : known_ ? Json(0) : Json(nullptr);
+      return traffic != nullptr ? Json(count) : stats_ != nullptr ? Json(0) : Json(nullptr);
     };
     object["packets"] = value(traffic != nullptr ? traffic->packets() : 0);
     object["bytes"] = value(traffic != nullptr ? traffic->bytes() : 0);
     object["new_flows"] = value(traffic != nullptr ? traffic->new_flows() : 0);
   }
 
-  bool known_;
-  std::unordered_map<std::string, const ipc::ServiceStats*> services_;
-  std::unordered_map<std::string, const ipc::BackendStats*> backends_;
+  const HeardStats* stats_;
 };
 
 struct BackendCounts {
@@ -296,13 +283,14 @@ Json dataplane_object(const Sources& from) {
   const auto known = [connected](auto value) { return connected ? Json(value) : Json(nullptr); };
   const uint64_t generation =
       std::max(from.publisher.running_generation(),
-               from.stats != nullptr ? from.stats->generation() : from.client.hello().generation());
+               from.stats != nullptr ? from.stats->all().generation() : from.client.hello().generation());
   return {{"connected", connected},
           {"version", known(program.substr(program.rfind(' ') + 1))},
           {"generation", known(generation)},
           {"workers", known(from.client.hello().workers())},
-          {"uptime_seconds",
-           from.stats != nullptr ? Json(static_cast<double>(from.stats->uptime_ms()) / 1000) : Json(nullptr)},
+          {"uptime_seconds", from.stats != nullptr
+                                 ? Json(static_cast<double>(from.stats->all().uptime_ms()) / 1000)
+                                 : Json(nullptr)},
           {"error", error.empty() ? Json(nullptr) : Json(error)}};
 }
 
@@ -407,7 +395,8 @@ Json backend_object(const Sources& from, const PoolConfig& pool, const BackendCo
   return with_traffic(from, Traffic(from.stats), pool, backend);
 }
 
-Json stats_object(const ipc::Stats* stats) {
+Json stats_object(const HeardStats* heard) {
+  const ipc::Stats* stats = heard == nullptr ? nullptr : &heard->all();
   if (stats == nullptr) {
     return {{"generation", nullptr},
             {"uptime_seconds", nullptr},

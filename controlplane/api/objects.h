@@ -6,6 +6,7 @@
 #include "controlplane/api/answer.h"
 #include "controlplane/desired/reconciler.h"
 #include "controlplane/publish/client.h"
+#include "controlplane/publish/heard_stats.h"
 #include "controlplane/publish/publisher.h"
 #include "lib/ipc/messages.h"
 
@@ -16,7 +17,7 @@ struct Sources {
   const Reconciler& reconciler;
   const Publisher& publisher;
   const DataplaneClient& client;
-  const ipc::Stats* stats;
+  const HeardStats* stats;
   std::chrono::steady_clock::time_point started;
 };
 
@@ -24,7 +25,7 @@ Json status_object(const Sources& from);
 Json services_object(const Sources& from);
 Json pools_object(const Sources& from);
 Json all_backends_object(const Sources& from);
-Json stats_object(const ipc::Stats* stats);
+Json stats_object(const HeardStats* stats);
 
 // REQUIRES: the service, pool or backend is in the reconciler's configuration.
 Json service_object(const Sources& from, const ServiceEntry& service);

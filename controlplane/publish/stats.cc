@@ -17,7 +17,7 @@ void StatsCache::start() {
 }
 
 void StatsCache::forget() {
-  stats_.reset();
+  stats_ = {};
   ask();
 }
 
@@ -36,22 +36,33 @@ void StatsCache::ask() {
     return;
   }
   asked_ = true;
+  ask_for_part();
+}
+
+void StatsCache::ask_for_part() {
   ipc::Envelope envelope;
-  envelope.mutable_stats_request();
-  client_.request(std::move(envelope), kReplyTimeout, [this](Result<ipc::Envelope> reply) {
-    asked_ = false;
-    if (reply && reply->has_stats()) {
-      stats_ = std::move(*reply->mutable_stats());
-      heard_ = std::chrono::steady_clock::now();
-    } else if (!client_.is_connected()) {
-      stats_.reset();
+  *envelope.mutable_stats_request() = stats_.next_request();
+  client_.request(std::move(envelope), kReplyTimeout,
+                  [this](Result<ipc::Envelope> reply) { take(std::move(reply)); });
+}
+
+void StatsCache::take(Result<ipc::Envelope> reply) {
+  if (reply && reply->has_stats()) {
+    if (stats_.take(std::move(*reply->mutable_stats()))) {
+      return ask_for_part();
     }
-    release_readers();
-  });
+    heard_ = std::chrono::steady_clock::now();
+  } else if (client_.is_connected()) {
+    stats_.start_anew();
+  } else {
+    stats_ = {};
+  }
+  asked_ = false;
+  release_readers();
 }
 
 void StatsCache::refresh(std::function<void()> then) {
-  const bool fresh = stats_ && std::chrono::steady_clock::now() - heard_ <= kFresh;
+  const bool fresh = stats_.is_whole() && std::chrono::steady_clock::now() - heard_ <= kFresh;
   if (fresh || !client_.is_connected()) {
     boost::asio::post(io_, std::move(then));
     return;
@@ -79,8 +90,8 @@ void StatsCache::release_readers() {
   }
 }
 
-const ipc::Stats* StatsCache::latest() const {
-  return stats_ && client_.is_connected() ? &*stats_ : nullptr;
+const HeardStats* StatsCache::latest() const {
+  return stats_.is_whole() && client_.is_connected() ? &stats_ : nullptr;
 }
 
 }  // namespace maglb

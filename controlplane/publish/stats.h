@@ -10,9 +10,9 @@
 #include <chrono>
 #include <functional>
 #include <list>
-#include <optional>
 
 #include "controlplane/publish/client.h"
+#include "controlplane/publish/heard_stats.h"
 #include "lib/ipc/messages.h"
 
 namespace maglb {
@@ -31,7 +31,7 @@ class StatsCache {
   // Calls back, never at once, when latest() is at most kFresh old or kPatience is over.
   void refresh(std::function<void()> then);
   // Nothing while the dataplane is not connected, or before its first answer.
-  const ipc::Stats* latest() const;
+  const HeardStats* latest() const;
 
  private:
   struct Reader {
@@ -41,12 +41,14 @@ class StatsCache {
 
   void tick();
   void ask();
+  void ask_for_part();
+  void take(Result<ipc::Envelope> reply);
   void release_readers();
 
   boost::asio::io_context& io_;
   DataplaneClient& client_;
   boost::asio::steady_timer timer_;
-  std::optional<ipc::Stats> stats_;
+  HeardStats stats_;
   std::chrono::steady_clock::time_point heard_{};
   bool asked_ = false;
   std::list<Reader> readers_;

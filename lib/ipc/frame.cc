@@ -29,6 +29,10 @@ void drop_front(std::vector<uint8_t>& buffer, size_t& begin) {
 
 }  // namespace
 
+void FrameReader::drop_taken() {
+  drop_front(buffer_, begin_);
+}
+
 void FrameReader::feed(std::span<const uint8_t> bytes) {
   if (broken_) {
     return;
@@ -47,6 +51,10 @@ Result<std::optional<std::span<const uint8_t>>> FrameReader::next() {
     std::memcpy(&header, rest.data(), sizeof header);
     length_ = header.host();
     broken_ = length_ == 0 || length_ > limit_;
+    if (!broken_ && length_ > kKeptCapacity) {
+      // It would grow to up to twice that, and be copied as often as it doubles.
+      buffer_.reserve(begin_ + kFrameHeaderSize + length_);
+    }
   }
   if (broken_) {
     return fail(ErrorKind::kInvalid, fmt::format("a frame of {} bytes is not in 1..{}", length_, limit_));

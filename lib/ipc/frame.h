@@ -39,8 +39,10 @@ class FrameReader {
   void feed(std::span<const uint8_t> bytes);
 
   // The next whole frame's content, nothing if more bytes are needed, or the error that ended the
-  // stream. The span is valid until the next call of feed() or next().
+  // stream. The span is valid until the next call of feed(), next() or drop_taken().
   Result<std::optional<std::span<const uint8_t>>> next();
+  // Gives the memory of frames that were taken back now, not when more is fed.
+  void drop_taken();
 
  private:
   std::vector<uint8_t> buffer_;

@@ -57,9 +57,9 @@ class IpcServer::Impl {
   void read_from(Connection& connection);
   void write_to(Connection& connection);
   void take_frames(Connection& connection);
-  void take(Connection& connection, const ipc::Envelope& request);
+  void take(Connection& connection, ipc::Envelope& request);
   void take_hello(Connection& connection, const ipc::Envelope& request);
-  void take_apply(Connection& connection, const ipc::Envelope& request);
+  void take_apply(Connection& connection, ipc::Envelope& request);
   void take_flow_lookup(Connection& connection, const ipc::Envelope& request);
   void take_explain(Connection& connection, const ipc::Envelope& request);
   std::string give_lease(Connection& connection);
@@ -185,11 +185,12 @@ void IpcServer::Impl::take_frames(Connection& connection) {
       refuse(connection, 0, "a frame is no message", true);
       return;
     }
+    connection.reader.drop_taken();
     take(connection, request);
   }
 }
 
-void IpcServer::Impl::take(Connection& connection, const ipc::Envelope& request) {
+void IpcServer::Impl::take(Connection& connection, ipc::Envelope& request) {
   if (!connection.greeted && !request.has_hello()) {
     return refuse(connection, request.id(), "the first request is not Hello", true);
   }
@@ -205,7 +206,7 @@ void IpcServer::Impl::take(Connection& connection, const ipc::Envelope& request)
     case ipc::Envelope::kExplain:
       return take_explain(connection, request);
     case ipc::Envelope::kStatsRequest:
-      handler_.fill_stats(*reply.mutable_stats());
+      handler_.fill_stats(request.stats_request(), *reply.mutable_stats());
       return send(connection, reply);
     case ipc::Envelope::kFlowSummaryRequest:
       handler_.summarize(*reply.mutable_flow_summary());
@@ -269,13 +270,14 @@ std::string IpcServer::Impl::give_lease(Connection& connection) {
   return {};
 }
 
-void IpcServer::Impl::take_apply(Connection& connection, const ipc::Envelope& request) {
+void IpcServer::Impl::take_apply(Connection& connection, ipc::Envelope& request) {
   if (lease_holder_ != connection.id) {
     return refuse(connection, request.id(), "this connection does not hold the lease", false);
   }
   ipc::Envelope envelope;
   envelope.set_id(request.id());
   auto change = from_message(request.apply());
+  request.clear_body();  // a big state is not held twice while it is applied
   if (!change) {
     ipc::HelloReply running;
     handler_.fill_hello(running);

@@ -44,7 +44,7 @@ class IpcHandler {
   virtual void fill_hello(ipc::HelloReply& reply) = 0;
   // The reply, or nothing: then IpcServer::answer(ticket, ...) gives it later.
   virtual std::optional<ipc::ApplyReply> apply(Change change, Ticket ticket) = 0;
-  virtual void fill_stats(ipc::Stats& reply) = 0;
+  virtual void fill_stats(const ipc::StatsRequest& request, ipc::Stats& reply) = 0;
   virtual void look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) = 0;
   virtual void explain(const ExplainQuery& query, ipc::ExplainReply& reply) = 0;
   virtual void summarize(ipc::FlowSummary& reply) = 0;

@@ -69,7 +69,7 @@ class Peer : public IpcHandler {
     return reply;
   }
 
-  void fill_stats(ipc::Stats& reply) override {
+  void fill_stats(const ipc::StatsRequest&, ipc::Stats& reply) override {
     if (options_.stats_ms > 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(options_.stats_ms));
     }

@@ -31,7 +31,7 @@ class Recorder : public IpcHandler {
     reply.set_generation(generation);
     return reply;
   }
-  void fill_stats(ipc::Stats& reply) override {
+  void fill_stats(const ipc::StatsRequest&, ipc::Stats& reply) override {
     reply.set_generation(generation);
     if (stats_size != 0) {
       reply.add_services()->set_name(std::string(stats_size, 'x'));
