@@ -31,7 +31,7 @@ TEST(Rare, ACopyHasAValueOfItsOwn) {
   EXPECT_EQ(*one, "one");
   one = copy;
   EXPECT_EQ(*one, "other");
-  one = one;
+  one = static_cast<const Rare<std::string>&>(one);
   EXPECT_EQ(*one, "other");
   const Rare<std::string> moved = std::move(one);
   EXPECT_EQ(*moved, "other");
