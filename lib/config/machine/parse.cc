@@ -194,10 +194,10 @@ void read_port(const Node& node, MachineConfig& config, Seen& seen, Problems& pr
   MapReader map(node, fmt::format("port {}", config.ports.size() + 1), problems);
   const Field name = map.required("name");
   if (read_name(name, port.name)) {
-    map.set_context("port " + port.name);
     if (!seen.names.insert(port.name).second) {
       name.problem(fmt::format("another port is named {}", port.name));
     }
+    map.set_context("port " + port.name);
   }
   read_device(map.required("device"), port, seen);
   map.optional("mtu").integer(kMinMtu, kMaxMtu, port.mtu);
