@@ -80,13 +80,15 @@ void BackendRows::tell(const Registry& registry, const ipc::StatsRequest& reques
   if (is_first && !whole) {
     tell_gone(request.since(), reply);
   }
+  // A peer from before there were marks takes one answer for all.
+  const bool in_parts = request.since() != 0;
   size_t looked_at = 0;
   size_t told = 0;
   for (auto at = is_first ? pools_.begin() : pools_.upper_bound(request.after_pool()); at != pools_.end();) {
     looked_at += at->second.rows.size();
     told += tell_pool(at->first, at->second, request.since(), whole, reply);
     const std::string& last = at->first;
-    if (++at != pools_.end() && (looked_at >= bounds_.looked_at || told >= bounds_.told)) {
+    if (++at != pools_.end() && in_parts && (looked_at >= bounds_.looked_at || told >= bounds_.told)) {
       reply.set_more_after(last);
       return;
     }

@@ -33,7 +33,7 @@ bool HeardStats::take(ipc::Stats&& answer) {
   const bool more = !more_after.empty() && more_after > next_.after_pool();
   next_.set_after_pool(more ? more_after : "");
   if (!more) {
-    next_.set_since(mark_);
+    next_.set_since(mark_ != 0 ? mark_ : kNoMark);
     whole_ = true;
   }
   if (!more && collecting_) {
@@ -45,6 +45,7 @@ bool HeardStats::take(ipc::Stats&& answer) {
 
 void HeardStats::start_anew() {
   next_.Clear();
+  next_.set_since(kNoMark);
   coming_.clear();
 }
 

@@ -7,6 +7,7 @@
 // Threads: the io_context's one.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
@@ -20,6 +21,11 @@ class HeardStats {
   using OfPool = std::map<std::string, ipc::BackendStats, std::less<>>;  // by backend
 
   using Pools = std::map<std::string, OfPool, std::less<>>;
+
+  // In place of a mark: everything is asked for, in parts.
+  static constexpr uint64_t kNoMark = UINT64_MAX;
+
+  HeardStats() { next_.set_since(kNoMark); }
 
   // What to ask for next.
   ipc::StatsRequest next_request() const { return next_; }

@@ -121,6 +121,18 @@ TEST(BackendRows, TellsOneWhoKnowsAMarkFromBeforeOrFromElsewhereEverything) {
   EXPECT_EQ(answer.backends_size(), 2);
 }
 
+TEST(BackendRows, TellsOneWhoKnowsNothingOfPartsEverythingAtOnce) {
+  Conversation talk({.looked_at = 1, .told = 1});
+  ipc::Stats answer;
+  talk.rows.tell(talk.rig.registry, ipc::StatsRequest(), answer);
+  EXPECT_EQ(answer.backends_size(), 3);
+  EXPECT_TRUE(answer.more_after().empty());
+  EXPECT_FALSE(answer.changes());
+  HeardStats heard;
+  EXPECT_EQ(talk.ask(heard), 3u);
+  EXPECT_EQ(talk.parts, 2u) << "one a pool";
+}
+
 // Several who ask, in parts of few, at any time between changes of everything.
 TEST(BackendRows, WhatIsHeardIsWhatIsThereAfterAnyChanges) {
   constexpr unsigned kSeed = 11;

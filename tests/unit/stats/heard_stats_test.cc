@@ -20,7 +20,7 @@ TEST(HeardStats, OfADataplaneThatTellsEverythingTheLastAnswerCounts) {
   EXPECT_FALSE(heard.is_whole());
   EXPECT_FALSE(heard.take(answer({"a", "b"})));
   EXPECT_TRUE(heard.is_whole());
-  EXPECT_EQ(heard.next_request().since(), 0u);
+  EXPECT_EQ(heard.next_request().since(), HeardStats::kNoMark);
   EXPECT_FALSE(heard.take(answer({"b"})));
   EXPECT_EQ(heard.backend("web", "a"), nullptr);
   EXPECT_NE(heard.backend("web", "b"), nullptr);
@@ -53,7 +53,7 @@ TEST(HeardStats, KnowsWhatItKnewUntilANewWholeIsThere) {
   EXPECT_TRUE(heard.take(std::move(first)));
   EXPECT_NE(heard.backend("web", "a"), nullptr);
   heard.start_anew();
-  EXPECT_EQ(heard.next_request().since(), 0u);
+  EXPECT_EQ(heard.next_request().since(), HeardStats::kNoMark);
   heard.take(answer({"c"}));
   EXPECT_EQ(heard.backend("web", "a"), nullptr);
   EXPECT_EQ(heard.backend("web", "b"), nullptr);
