@@ -204,11 +204,6 @@ void wait_for_readers() {
   }
 }
 
-template <typename Keys>
-bool has_all(const Keys& keys, const Keys& wanted) {
-  return std::includes(keys.begin(), keys.end(), wanted.begin(), wanted.end());
-}
-
 bool has_prefixes(const SteerTables& tables, const SteerTables& wanted) {
   const auto is_in = [&tables](const auto& prefix) { return tables.prefixes.contains(prefix.first); };
   const auto is_kept = [&tables](const auto& prefix) { return tables.addresses.contains(prefix.first); };
@@ -407,7 +402,8 @@ Result<void> Steering::add(const SteerTables& wanted, const SteerTables& present
   if (!added) {
     return added;
   }
-  if (!has_all(present.services, wanted.services) && wanted.prefixes != present.prefixes) {
+  // What a prefix loses, or a longer one hides, is among the services, since now or since an earlier sync().
+  if (!present.prefixes.empty() && wanted.prefixes != present.prefixes) {
     wait_for_readers();
   }
   return write_prefixes(prefixes_.get(), wanted.prefixes, present.prefixes).and_then([&] {

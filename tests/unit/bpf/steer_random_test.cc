@@ -130,7 +130,7 @@ std::string hex(const Frame& frame) {
 class SteerRandom : public SteeringTest {};
 
 TEST_F(SteerRandom, DecidesAsTheModelDoes) {
-  constexpr int kRounds = 400;
+  constexpr int kRounds = 200;
   constexpr int kFrames = 200;
   const char* given = std::getenv("MAGLB_SEED");
   const uint64_t seed = given != nullptr ? std::strtoull(given, nullptr, 0) : std::random_device{}();
