@@ -53,7 +53,10 @@ def run_daemons(lab, node, document=None, **options):
         codes = one.stop()
         assert all(code == 0 for code in codes.values()), f"the daemons did not end well: {codes}"
     except BaseException:
-        node.add_report_section("teardown", "maglb", logs_of(one))
+        if isinstance(node, pytest.Item):
+            node.add_report_section("teardown", "maglb", logs_of(one))
+        else:
+            print(logs_of(one))  # of a module: pytest shows what its set-up printed
         raise
     finally:
         one.stop()

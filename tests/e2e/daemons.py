@@ -120,14 +120,16 @@ class Daemons:
                 raise AssertionError(f"{name} ended with {process.returncode}: {self.log(name)[-2000:]}")
 
     def wait_ready(self, up=None):
-        """Both daemons agree and `up` of the backends of pool web (all unless given) are up."""
-        up = len(self.document["pools"]["web"]["backends"]) if up is None else up
+        """Both daemons agree and `up` of the backends of pool web (all unless given), if there is one, are up."""
+        web = self.document["pools"].get("web")
 
         def ready():
             self.check_running()
             status = self.ctl_json("status")
-            pool = self.ctl_json("pool", "show", "web")
-            return status["ready"] and status["dataplane"]["connected"] and pool["backends_up"] == up
+            if not (status["ready"] and status["dataplane"]["connected"]):
+                return False
+            wanted = up if up is not None else len(web["backends"]) if web else 0
+            return web is None or self.ctl_json("pool", "show", "web")["backends_up"] == wanted
 
         wait_until("the daemons are ready", ready, 60)
 
