@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <boost/asio/post.hpp>
+#include <string>
+#include <system_error>
 #include <utility>
 
 namespace maglb {
@@ -42,6 +44,17 @@ void SideThread::start_next() {
   if (thread_.joinable()) {
     thread_.join();  // it has posted, and ends
   }
+  const Respond respond = next.respond;
+  try {
+    begin(std::move(next));
+  } catch (const std::system_error& error) {
+    busy_ = false;
+    respond(error_response(503, "unavailable", std::string("there is no thread to be had: ") + error.what()));
+    boost::asio::post(io_, [this] { start_next(); });
+  }
+}
+
+void SideThread::begin(Waiting next) {
   thread_ = std::thread([this, next = std::move(next)]() mutable {
     (void)setpriority(PRIO_PROCESS, static_cast<id_t>(gettid()), kNiceness);
     ApiResponse made = next.job();

@@ -37,6 +37,7 @@ class SideThread {
   };
 
   void start_next();
+  void begin(Waiting next);
 
   boost::asio::io_context& io_;
   std::deque<Waiting> waiting_;

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <memory>
 #include <set>
 #include <system_error>
@@ -62,6 +63,10 @@ std::string ExecRule::fault(const std::string& program) const {
   }
   if (!is_under(program, directory_)) {
     return fmt::format("it is not in {}, the directory of --exec-dir", directory_);
+  }
+  // Behind "..", links of others may come in between.
+  if (std::filesystem::path(program).lexically_normal() != program) {
+    return "its path is not a plain one: it has . or .. in it, or two slashes in a row";
   }
   const std::string file = real_path(program);
   if (file.empty()) {
@@ -124,6 +129,10 @@ std::map<std::string, std::string> ExecRule::refuse(std::vector<ProbeUser>& user
         at->second = fault(at->first);
       }
       user.target.fault = at->second.empty() ? "" : "not run: " + at->second;
+      // What was looked at is what runs, whatever becomes of links.
+      if (const std::string file = at->second.empty() ? real_path(at->first) : ""; !file.empty()) {
+        user.target.config.command[0] = file;
+      }
     }
   }
   std::erase_if(asked, [](const auto& entry) { return entry.second.empty(); });

@@ -2,9 +2,10 @@
 // the document need not have those (an admin over TLS, a group on the socket): so root's files in one
 // directory that this process was started with (--exec-dir), and none without it.
 //
-// A program is named by a path in the directory, and is there when its links are followed; it and the
-// directories down to it are root's, and nobody else may write them. Asked when a document is taken, and
-// again when its probes are planned: what ran before the option was, or whose file was changed, is not run.
+// A program is named by a plain path in the directory, and is there when its links are followed; it and the
+// directories down to it are root's, and nobody else may write them. Its real path is what runs. Asked when a
+// document is taken, and again when its probes are planned: what ran before the option was, or whose file was
+// changed, is not run.
 //
 // Threads: any; it looks at the file system.
 #pragma once
@@ -29,7 +30,8 @@ class ExecRule {
   // something else is no matter of theirs.
   Result<void> allows(const ServiceConfig& document, const ServiceConfig& running) const;
 
-  // Gives the users whose program may not be run a fault. Returns why, by program.
+  // Gives the users whose program may not be run a fault, and the others its real path. Returns why, by
+  // program.
   std::map<std::string, std::string> refuse(std::vector<ProbeUser>& users) const;
 
  private:

@@ -2,6 +2,7 @@
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "controlplane/desired/reconciler.h"
@@ -24,6 +25,7 @@ void Reconciler::give_addresses(const StoredDocument& of) {
       const auto row = saved_health_.find({pool.name, backend.name});
       if (row != saved_health_.end() && lacks_one(*row)) {
         row->second.address = backend.address;
+        saves_.put(row->second);
       }
     }
   }
@@ -32,10 +34,15 @@ void Reconciler::give_addresses(const StoredDocument& of) {
 // The disk may take longer than the dataplane: what is to be told of a backend goes first.
 void Reconciler::save_when_published() {
   publisher_.when_settled(generation(), kLongestSaveWait, [this, lives = std::weak_ptr(lives_)] {
-    // What is merged just now is in no table yet; it is saved with the next one.
-    if (!lives.expired() && !merging_) {
-      save_health(std::exchange(unsaved_, {}), false);
+    if (lives.expired()) {
+      return;
     }
+    // What is merged just now is in no table yet; it is saved with the next one.
+    Names later;
+    std::set_intersection(unsaved_.begin(), unsaved_.end(), touched_.begin(), touched_.end(),
+                          std::inserter(later, later.end()));
+    std::erase_if(unsaved_, [&later](const std::string& pool) { return later.contains(pool); });
+    save_health(std::exchange(unsaved_, std::move(later)), false);
   });
 }
 

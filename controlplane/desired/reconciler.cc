@@ -60,7 +60,10 @@ Accepted<void> Reconciler::start() {
   }
   auto chosen = choose_document(*stored);
   if (chosen) {
-    forget_members();
+    // A change that waits for its confirmation may go back to a document that has them.
+    if (!confirmation_.pending()) {
+      forget_members();
+    }
     look_again();
   }
   return chosen;
@@ -114,6 +117,9 @@ Accepted<Applied> Reconciler::reload(const Author& author) {
   if (hash == document_.file_hash) {
     spdlog::info("configuration {} is unchanged since it was applied", config_file_);
     file_warning_.clear();
+    if (!not_run_.empty()) {
+      plan({});  // the programs may be there by now
+    }
     return unchanged();
   }
   if (auto allowed = confirmation_.allow_change(); !allowed) {

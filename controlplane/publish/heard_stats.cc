@@ -6,6 +6,9 @@ namespace maglb {
 
 bool HeardStats::take(ipc::Stats&& answer) {
   const bool is_first = next_.after_pool().empty();
+  if (is_first && answer.changes() && next_.since() == kNoMark) {
+    return false;  // the answer to a question from before start_anew()
+  }
   if (is_first) {
     mark_ = answer.mark();
   }

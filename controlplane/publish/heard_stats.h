@@ -29,7 +29,8 @@ class HeardStats {
 
   // What to ask for next.
   ipc::StatsRequest next_request() const { return next_; }
-  // Takes in the answer to next_request(). True: there is more to ask for now.
+  // Takes in the answer to next_request(). True: there is more to ask for now. Changes of what is not known
+  // are not taken: they are the answer to another question.
   bool take(ipc::Stats&& answer);
   // An answer did not come: everything is asked for anew, what is known stays meanwhile.
   void start_anew();

@@ -60,6 +60,19 @@ TEST(HeardStats, KnowsWhatItKnewUntilANewWholeIsThere) {
   EXPECT_NE(heard.backend("web", "c"), nullptr);
 }
 
+TEST(HeardStats, ChangesOfWhatIsNotKnownAreNotTaken) {
+  HeardStats heard;
+  ipc::Stats late = answer({"a"});
+  late.set_mark(7);
+  late.set_changes(true);
+  EXPECT_FALSE(heard.take(std::move(late)));
+  EXPECT_FALSE(heard.is_whole());
+  EXPECT_EQ(heard.next_request().since(), HeardStats::kNoMark);
+  heard.take(answer({"a", "b"}));
+  EXPECT_TRUE(heard.is_whole());
+  EXPECT_NE(heard.backend("web", "b"), nullptr);
+}
+
 TEST(HeardStats, ADataplaneThatGoesInCirclesIsNotAskedForEver) {
   HeardStats heard;
   ipc::Stats first = answer({"a"});

@@ -49,10 +49,24 @@ TEST_F(ExecRuleTest, OthersMayNot) {
   fs::create_symlink(dir() / "good", dir_.path() / "in");
   for (const fs::path& program :
        {fs::path("/bin/true"), dir_.path() / "outside", dir() / "out", dir_.path() / "in", dir(),
-        dir() / ".." / "outside", dir() / "deep", dir() / "nobody", fs::path(dir().string() + "2/x")}) {
+        dir() / ".." / "outside", dir() / ".." / "in", dir() / "deep" / ".." / "good", dir() / "." / "good",
+        dir() / "deep", dir() / "nobody", fs::path(dir().string() + "2/x")}) {
     EXPECT_NE(fault(program), "") << program;
   }
   EXPECT_NE(ExecRule().fault(dir() / "good").find("--exec-dir"), std::string::npos);
+}
+
+TEST_F(ExecRuleTest, WhatWasLookedAtIsWhatRuns) {
+  fs::create_symlink(dir() / "deep" / "good", dir() / "link");
+  ProbeConfig probe;
+  probe.type = ProbeType::kExec;
+  probe.command = {(dir() / "link").string(), "argument"};
+  ProbeUser user;
+  user.target = ProbeTarget::make(*IpAddress::parse("10.0.1.11"), 80, probe);
+  std::vector<ProbeUser> users = {user};
+  EXPECT_TRUE(ExecRule(dir().string(), geteuid()).refuse(users).empty());
+  EXPECT_EQ(users[0].target.config.command,
+            (std::vector<std::string>{fs::canonical(dir() / "deep" / "good").string(), "argument"}));
 }
 
 TEST_F(ExecRuleTest, NobodyElseMayWriteThemOrWhereTheyLie) {
