@@ -111,7 +111,7 @@ size_t BackendRows::tell_pool(const std::string& name, OfPool& pool, uint64_t si
   }
   size_t told = 0;
   for (Row& row : pool.rows) {
-    const Figures now = read_(row.counter, row.next_hop);
+    const Figures now = read_(row.counter, row.next_hop, row.is_passive);
     if (row.changed == 0 || now != row.figures) {
       row.figures = now;
       row.changed = mark_;

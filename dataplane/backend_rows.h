@@ -54,7 +54,8 @@ class BackendRows {
     std::array<uint64_t, kSignals> signals{};  // told of passive pools only
     friend bool operator==(const Figures&, const Figures&) = default;
   };
-  using Read = std::function<Figures(uint32_t counter, uint32_t next_hop)>;
+  // Signals only where they are asked for.
+  using Read = std::function<Figures(uint32_t counter, uint32_t next_hop, bool with_signals)>;
   using DescribeHop = std::function<std::string(uint32_t next_hop)>;
 
   BackendRows(Read read, DescribeHop describe_hop)

@@ -16,6 +16,20 @@ void fill(const Traffic& traffic, ipc::TrafficStats& reply) {
   reply.set_new_flows(traffic.new_flows);
 }
 
+void fill(const NatTable& nat, ipc::WorkerStats& reply) {
+  for (const auto& [protocol, name] : {std::pair(Protocol::kTcp, "tcp"), std::pair(Protocol::kUdp, "udp")}) {
+    for (const bool is_v4 : {true, false}) {
+      if (nat.capacity(is_v4) != 0) {
+        ipc::NatUse& use = *reply.add_nat();
+        use.set_protocol(name);
+        use.set_family(is_v4 ? "ipv4" : "ipv6");
+        use.set_sessions(nat.size(protocol, is_v4));
+        use.set_ports(nat.capacity(is_v4));
+      }
+    }
+  }
+}
+
 FlowKey key_of(const FlowQuery& query) {
   FlowKey key;
   key.source = query.source;
@@ -50,12 +64,15 @@ Control::Control(const Parts& parts)
         return sum;
       }),
       backend_rows_(
-          [this](uint32_t counter, uint32_t next_hop) {
+          [this](uint32_t counter, uint32_t next_hop, bool with_signals) {
             const Traffic traffic = backend_base_.of(counter);
-            return BackendRows::Figures{traffic.packets,   traffic.bytes,
-                                        traffic.new_flows, traffic.refused,
-                                        flows_of(counter), parts_.next_hops.version(next_hop),
-                                        traffic.signals};
+            return BackendRows::Figures{traffic.packets,
+                                        traffic.bytes,
+                                        traffic.new_flows,
+                                        traffic.refused,
+                                        flows_of(counter),
+                                        parts_.next_hops.version(next_hop),
+                                        with_signals ? traffic.signals : decltype(traffic.signals){}};
           },
           [this](uint32_t next_hop) { return parts_.next_hops.describe(next_hop); }) {}
 
@@ -138,9 +155,7 @@ void Control::fill_worker(const Worker& worker, ipc::WorkerStats& reply) const {
   reply.set_flows_opening(worker.flows().opening());
   reply.set_flow_capacity(worker.flows().capacity());
   if (const NatTable* const nat = worker.nat()) {
-    reply.set_nat_tcp_sessions(nat->size(Protocol::kTcp));
-    reply.set_nat_udp_sessions(nat->size(Protocol::kUdp));
-    reply.set_nat_ports(nat->capacity() / 2);
+    fill(*nat, reply);
   }
   reply.set_busy_cycles(worker.busy_cycles());
   reply.set_total_cycles(worker.total_cycles());
@@ -206,7 +221,13 @@ void Control::look_up(const FlowQuery& query, ipc::FlowLookupReply& reply) {
     return;
   }
   const Explanation known = look_up_flow(key_of(query), sources(*snapshot), parts_.clock.now());
-  if (known.service == nullptr) {
+  if (known.silent_worker) {
+    reply.set_error("worker " + std::to_string(*known.silent_worker) +
+                    ", whose nat session it is, does not answer");
+    return;
+  }
+  // Of a reply the table says nothing: explain does.
+  if (known.service == nullptr || (known.session && known.session->is_reply)) {
     return;
   }
   reply.set_service_found(true);

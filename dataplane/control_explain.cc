@@ -6,7 +6,7 @@
 namespace maglb {
 namespace {
 
-// For a worker that sleeps, or that the machine has no core for just now. The main core does nothing else.
+// For a worker that the machine has no core for just now. The main core does nothing else meanwhile.
 constexpr Duration kPatience = std::chrono::milliseconds(100);
 
 QuestionPacket question_of(const ExplainQuery& query) {
@@ -87,7 +87,7 @@ ExplainSources Control::sources(const Snapshot& snapshot) const {
           settings.nat_ports,
           settings.flows,
           [this](uint32_t worker, const NatQuestion& question) {
-            return parts_.workers.at(worker)->nat_enquiry().ask(question, kPatience);
+            return parts_.workers.at(worker)->ask_nat(question, kPatience);
           }};
 }
 

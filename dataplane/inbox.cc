@@ -38,11 +38,15 @@ uint32_t Inbox::put(std::span<rte_mbuf* const> packets) {
   // Pairs with the barrier in may_sleep().
   std::atomic_thread_fence(std::memory_order_seq_cst);
   if (is_asleep_.load(std::memory_order_relaxed) && is_asleep_.exchange(false, std::memory_order_relaxed)) {
-    const uint64_t one = 1;
-    // It can only fail where the fd is readable already.
-    [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
+    wake();
   }
   return taken;
+}
+
+void Inbox::wake() {
+  const uint64_t one = 1;
+  // It can only fail where the fd is readable already.
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof one);
 }
 
 uint32_t Inbox::take(std::span<rte_mbuf*> out) {

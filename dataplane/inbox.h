@@ -42,6 +42,9 @@ class alignas(64) Inbox {
   // Returns how many of the first it took; wakes the worker.
   uint32_t put(std::span<rte_mbuf* const> packets);
 
+  // Ends the worker's sleep, or its next one.
+  void wake();
+
   // At most as many as there is room for; returns how many.
   uint32_t take(std::span<rte_mbuf*> out);
   // Before sleep: false if there is something to take.

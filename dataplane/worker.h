@@ -96,8 +96,10 @@ class alignas(64) Worker {
   // Null: no nat_source.
   const NatTable* nat() const { return nat_ ? &*nat_ : nullptr; }
   Inbox& inbox() { return inbox_; }
-  // Where the main core asks for its nat sessions; it has some only with nat_ports.
-  NatEnquiry& nat_enquiry() { return nat_enquiry_; }
+  // The main core's. Only with nat_ports.
+  Result<NatAnswer> ask_nat(const NatQuestion& question, Duration patience) {
+    return nat_enquiry_.ask(question, patience, [this] { inbox_.wake(); });
+  }
   // How many flows of each backend it has, and knows of the others'.
   BackendFlows& backend_flows() { return scheduling_.flows; }
   const BackendFlows& backend_flows() const { return scheduling_.flows; }

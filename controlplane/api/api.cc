@@ -407,6 +407,8 @@ void Api::look_up_flow(Call& call) {
                   [this, respond = call.respond](const Result<ipc::Envelope>& reply) {
                     if (!reply) {
                       respond(error_response(reply.error()));
+                    } else if (const auto& why = reply->flow_lookup_reply().error(); !why.empty()) {
+                      respond(error_response(Error{ErrorKind::kUnavailable, why}));
                     } else if (!reply->flow_lookup_reply().service_found()) {
                       respond(error_response(404, "not_found", "no service matches the destination"));
                     } else {

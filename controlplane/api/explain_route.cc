@@ -54,7 +54,7 @@ Json explain_object(const ipc::ExplainReply& reply) {
   for (const ipc::ExplainReply::Step& step : reply.steps()) {
     steps.push_back({{"stage", step.stage()}, {"text", step.text()}});
   }
-  const bool has_service = !reply.service().empty();
+  const bool has_table = reply.table_size() != 0;
   return {{"generation", reply.generation()},
           {"packet", reply.packet()},
           {"bytes", reply.bytes()},
@@ -62,8 +62,8 @@ Json explain_object(const ipc::ExplainReply& reply) {
           {"match", text_or_null(reply.match())},
           {"pool", text_or_null(reply.pool())},
           {"flow", flow_object(reply)},
-          {"slot", has_service ? Json(reply.slot()) : Json(nullptr)},
-          {"table_size", has_service ? Json(reply.table_size()) : Json(nullptr)},
+          {"slot", has_table ? Json(reply.slot()) : Json(nullptr)},
+          {"table_size", has_table ? Json(reply.table_size()) : Json(nullptr)},
           {"table_backend", text_or_null(reply.table_backend())},
           {"backend", backend_object(reply)},
           {"way", way_object(reply)},

@@ -293,9 +293,9 @@ void add_workers(Page& page, const ipc::Stats& stats) {
   MetricFamily& flows = page.gauge("maglb_worker_flows", "Entries in the flow table.");
   MetricFamily& opening = page.gauge("maglb_worker_flows_opening", "Entries that are opening.");
   MetricFamily& capacity = page.gauge("maglb_worker_flow_capacity", "Entries that the flow table can have.");
-  MetricFamily& sessions = page.gauge("maglb_worker_nat_sessions", "Sessions of nat services by protocol.");
-  MetricFamily& ports =
-      page.gauge("maglb_worker_nat_ports", "Ports of nat_source, as many sessions of a protocol can be.");
+  MetricFamily& sessions =
+      page.gauge("maglb_worker_nat_sessions", "Sessions of nat services by protocol and family.");
+  MetricFamily& ports = page.gauge("maglb_worker_nat_ports", "How many such sessions there can be.");
   MetricFamily& busy = page.counter("maglb_worker_busy_cycles_total", "CPU cycles spent on packets.");
   MetricFamily& cycles = page.counter("maglb_worker_cycles_total", "CPU cycles passed.");
   for (const ipc::WorkerStats& worker : stats.workers()) {
@@ -309,10 +309,10 @@ void add_workers(Page& page, const ipc::Stats& stats) {
     add(flows, labels, worker.flows());
     add(opening, labels, worker.flows_opening());
     add(capacity, labels, worker.flow_capacity());
-    if (worker.nat_ports() != 0) {
-      add(sessions, {{"worker", number}, {"protocol", "tcp"}}, worker.nat_tcp_sessions());
-      add(sessions, {{"worker", number}, {"protocol", "udp"}}, worker.nat_udp_sessions());
-      add(ports, labels, worker.nat_ports());
+    for (const ipc::NatUse& use : worker.nat()) {
+      const Labels of = {{"worker", number}, {"protocol", use.protocol()}, {"family", use.family()}};
+      add(sessions, of, use.sessions());
+      add(ports, of, use.ports());
     }
     add(busy, labels, worker.busy_cycles());
     add(cycles, labels, worker.total_cycles());

@@ -219,13 +219,15 @@ Json counts_object(const Repeated& counts) {
   return object;
 }
 
-Json nat_object(const ipc::WorkerStats& worker) {
-  if (worker.nat_ports() == 0) {
-    return nullptr;
+Json nat_array(const ipc::WorkerStats& worker) {
+  Json uses = Json::array();
+  for (const ipc::NatUse& use : worker.nat()) {
+    uses.push_back({{"protocol", use.protocol()},
+                    {"family", use.family()},
+                    {"sessions", use.sessions()},
+                    {"ports", use.ports()}});
   }
-  return {{"tcp_sessions", worker.nat_tcp_sessions()},
-          {"udp_sessions", worker.nat_udp_sessions()},
-          {"ports", worker.nat_ports()}};
+  return uses;
 }
 
 Json worker_object(const ipc::WorkerStats& worker) {
@@ -241,7 +243,7 @@ Json worker_object(const ipc::WorkerStats& worker) {
           {"flows", worker.flows()},
           {"flows_opening", worker.flows_opening()},
           {"flow_capacity", worker.flow_capacity()},
-          {"nat", nat_object(worker)},
+          {"nat", nat_array(worker)},
           {"busy", worker.total_cycles() == 0 ? 0.0
                                               : static_cast<double>(worker.busy_cycles()) /
                                                     static_cast<double>(worker.total_cycles())}};

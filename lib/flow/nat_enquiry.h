@@ -15,6 +15,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <optional>
 
 #include "lib/base/clock.h"
@@ -34,8 +35,12 @@ struct NatQuestion {
   FlowDigest digest;
 };
 
-// The session that the packet belongs to; nothing: none.
-std::optional<NatSession> answer_of(const NatTable& table, const NatQuestion& question, Time now);
+struct NatAnswer {
+  std::optional<NatSession> session;  // that the packet belongs to
+  bool has_port = true;               // a session that the client's packet opened would get one
+};
+
+NatAnswer answer_of(const NatTable& table, const NatQuestion& question, Time now);
 
 class alignas(64) NatEnquiry {
  public:
@@ -43,8 +48,12 @@ class alignas(64) NatEnquiry {
   NatEnquiry(const NatEnquiry&) = delete;
   NatEnquiry& operator=(const NatEnquiry&) = delete;
 
-  // The asker's. kUnavailable: the worker did not answer for that long.
-  Result<std::optional<NatSession>> ask(const NatQuestion& question, Duration patience);
+  // Who does not answer is not asked again for so long: whatever is asked for, the asker loses little time.
+  static constexpr Duration kRest = std::chrono::seconds(1);
+
+  // The asker's. `wake` is called when the question is there. kUnavailable: the worker did not answer for
+  // that long, or lately.
+  Result<NatAnswer> ask(const NatQuestion& question, Duration patience, const std::function<void()>& wake);
 
   // The worker's, once a round.
   void answer(const NatTable& table, Time now) {
@@ -60,7 +69,8 @@ class alignas(64) NatEnquiry {
 
   std::atomic<State> state_{State::kNone};
   NatQuestion question_;
-  std::optional<NatSession> answer_;
+  NatAnswer answer_;
+  Time rests_until_{};  // the asker's
 };
 
 }  // namespace maglb

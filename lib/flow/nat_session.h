@@ -86,13 +86,16 @@ struct alignas(64) NatSession {
 };
 static_assert(sizeof(NatSession) == 128);
 
-// The state of flows whose timeout a live session goes by, once it has heard of both sides.
+// The state of flows whose timeout a live session goes by. That of a session of UDP is one, answered or not.
 inline FlowState flow_state_of(const NatSession& session) {
+  if (!session.is_tcp()) {
+    return FlowState::kUdp;
+  }
   switch (session.state) {
     case NatState::kOpening:
       return FlowState::kOpening;
     case NatState::kEstablished:
-      return session.is_tcp() ? FlowState::kEstablished : FlowState::kUdp;
+      return FlowState::kEstablished;
     default:
       return FlowState::kClosing;
   }

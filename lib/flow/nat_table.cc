@@ -138,10 +138,11 @@ void NatTable::prefetch_reply(uint8_t nat_index, uint16_t port, Protocol protoco
 }
 
 NatTable::Opened NatTable::open(const NatFlow& flow, Duration timeout, Time now) {
-  Pool* const pool = choose_pool(flow);
-  if (pool == nullptr) {
+  const auto number = pool_for(flow.key.protocol, flow.backend.is_v4(), flow.digest);
+  if (!number) {
     return {};
   }
+  Pool* const pool = &pools_[*number];
   const bool replaced = make_room(*pool);
   const uint32_t slot = take_port(*pool, flow.digest);
   NatSession& session = sessions_[slot];
@@ -154,16 +155,24 @@ NatTable::Opened NatTable::open(const NatFlow& flow, Duration timeout, Time now)
 }
 
 // The first of some in a row that has a free port, or a session that may be replaced.
-NatTable::Pool* NatTable::choose_pool(const NatFlow& flow) {
-  const NatPorts::Family family = ports_.family(flow.backend.is_v4());
-  const uint32_t start = below(family.count, static_cast<uint32_t>(flow.digest.identity >> 32));
+std::optional<size_t> NatTable::pool_for(Protocol protocol, bool is_v4, const FlowDigest& digest) const {
+  const NatPorts::Family family = ports_.family(is_v4);
+  const uint32_t start = below(family.count, static_cast<uint32_t>(digest.identity >> 32));
   for (uint32_t i = 0; i < std::min(kTries, family.count); ++i) {
-    Pool& pool = pools_[first_pool(flow.key.protocol) + family.first + (start + i) % family.count];
-    if (pool.free > 0 || pool.opening > 0) {
-      return &pool;
+    const size_t number = first_pool(protocol) + family.first + (start + i) % family.count;
+    if (pools_[number].free > 0 || pools_[number].opening > 0) {
+      return number;
     }
   }
-  return nullptr;
+  return std::nullopt;
+}
+
+size_t NatTable::size() const {
+  size_t sum = 0;
+  for (const auto& live : live_) {
+    sum += live.load(std::memory_order_relaxed);
+  }
+  return sum;
 }
 
 // True: a session had to go.

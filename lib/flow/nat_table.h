@@ -36,6 +36,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory_resource>
+#include <optional>
 #include <vector>
 
 #include "lib/base/clock.h"
@@ -101,6 +102,11 @@ class NatTable {
   const NatSession* look(const FlowKey& key, uint32_t service_id, const FlowDigest& digest, Tick now) const;
   const NatSession* look_reply(const FlowKey& reply, Tick now) const;
 
+  // Whether open() would find a port for a flow with that digest.
+  bool has_port(Protocol protocol, bool is_v4, const FlowDigest& digest) const {
+    return pool_for(protocol, is_v4, digest).has_value();
+  }
+
   // A copy of a live session of another table, under the same address and port. REQUIRES: the port is this
   // table's and free; `digest` is that of the session's flow.
   void adopt(const NatSession& session, const FlowDigest& digest);
@@ -136,8 +142,12 @@ class NatTable {
   const NatPorts& ports() const { return ports_; }
   size_t capacity() const { return sessions_.size(); }
   // Live sessions, expired ones that nobody has seen yet included. Any thread.
-  size_t size(Protocol protocol) const { return live_[pool_row(protocol)].load(std::memory_order_relaxed); }
-  size_t size() const { return size(Protocol::kTcp) + size(Protocol::kUdp); }
+  size_t size(Protocol protocol, bool is_v4) const {
+    return live_[kind_of(protocol, is_v4)].load(std::memory_order_relaxed);
+  }
+  size_t size() const;
+  // As many sessions of a protocol as there can be from the addresses of a family. Any thread.
+  size_t capacity(bool is_v4) const { return size_t{ports_.family(is_v4).count} * share_; }
   size_t opening() const { return opening_; }
 
  private:
@@ -154,13 +164,14 @@ class NatTable {
     return static_cast<uint32_t>(&session - sessions_.data());
   }
   Pool& pool_of(uint32_t slot) { return pools_[slot / share_]; }
+  static size_t kind_of(Protocol protocol, bool is_v4) { return 2 * pool_row(protocol) + (is_v4 ? 0 : 1); }
   static size_t pool_row(Protocol protocol) { return protocol == Protocol::kTcp ? 0 : 1; }
   size_t first_pool(Protocol protocol) const { return pool_row(protocol) * ports_.addresses().size(); }
   uint32_t max_opening() const { return share_ < 2 ? 1 : share_ / 2; }
 
   const NatSession* in_chain(const FlowKey& key, uint32_t service_id, const FlowDigest& digest) const;
   const NatSession* at_port(uint8_t nat_index, uint16_t port, Protocol protocol, Tick now) const;
-  Pool* choose_pool(const NatFlow& flow);
+  std::optional<size_t> pool_for(Protocol protocol, bool is_v4, const FlowDigest& digest) const;
   bool make_room(Pool& pool);
   uint32_t take_port(Pool& pool, const FlowDigest& digest);
   void give_port(uint32_t slot);
@@ -175,7 +186,7 @@ class NatTable {
   void lapse(const NatSession& session);
   // A live session more or less.
   void count(const NatSession& session, int change) {
-    std::atomic<size_t>& live = live_[pool_row(session.protocol)];
+    std::atomic<size_t>& live = live_[kind_of(session.protocol, session.nat.is_v4())];
     live.store(live.load(std::memory_order_relaxed) + static_cast<size_t>(change), std::memory_order_relaxed);
     if (backend_flows_ != nullptr) {
       backend_flows_->add(session.backend_id, change);
@@ -188,7 +199,7 @@ class NatTable {
   SipKey key_;
   Duration quarantine_;
   uint64_t opened_ = 0;
-  std::array<std::atomic<size_t>, 2> live_{};  // by pool_row()
+  std::array<std::atomic<size_t>, 4> live_{};  // by kind_of()
   size_t opening_ = 0;
   BackendFlows* backend_flows_ = nullptr;
   size_t sweep_position_ = 0;

@@ -75,6 +75,8 @@ class Trial {
     return egress_of(batch_, 0, sources_.snapshot, worker_, why_not);
   }
   const WorkerContext& worker() const { return worker_; }
+  // By this packet, from the trial's own ports, whatever the worker has.
+  bool has_opened_session() const { return has_opened_session_; }
 
  private:
   const ExplainSources& sources_;
@@ -87,6 +89,7 @@ class Trial {
   WorkerContext worker_;
   Batch batch_;
   std::vector<uint8_t> buffer_;
+  bool has_opened_session_ = false;
 };
 
 // What the counters say more than before.
@@ -139,6 +142,7 @@ PacketFate Trial::run(std::span<const uint8_t> frame, uint8_t in_port, Time now)
       {buffer_.data() + kHeadroom, static_cast<uint16_t>(frame.size()), kHeadroom, kHeadroom, in_port});
   const Change change(worker_.counters);
   process(batch_, sources_.snapshot, worker_, now);
+  has_opened_session_ = change.has(Event::kNatSessionsOpened);
 
   PacketFate fate;
   fate.verdict = batch_.verdicts[0];
@@ -208,11 +212,13 @@ void find_session(Explanation& out, const ExplainSources& sources, Tick tick) {
   const auto answer = sources.ask_nat(worker, question);
   if (!answer) {
     out.silent_worker = worker;
-  }
-  if (!answer || !*answer) {
     return;
   }
-  const NatSession& known = **answer;
+  out.has_nat_port = answer->has_port;
+  if (!answer->session) {
+    return;
+  }
+  const NatSession& known = *answer->session;
   const ServiceView* const service = sources.snapshot.services().find(known.client_flow());
   if (service == nullptr || service->id != known.service_id) {
     return;  // it ends with its next packet
@@ -279,6 +285,19 @@ uint16_t nat_port(const Explanation& out, const NatPorts& ports) {
   return is_to_nat ? key.destination_port.host() : ports.first_port(0);
 }
 
+// Where the worker has no port left for the session that the packet opens, it ends with that.
+PacketFate fate_of(Trial& trial, std::span<const uint8_t> frame, uint8_t in_port, bool has_nat_port,
+                   Time now) {
+  PacketFate fate = trial.run(frame, in_port, now);
+  if (has_nat_port || !trial.has_opened_session()) {
+    return fate;
+  }
+  fate = {};
+  fate.verdict = Verdict::kDrop;
+  fate.reason = DropReason::kNoNatPort;
+  return fate;
+}
+
 // The frame as the first of its flow.
 std::vector<uint8_t> opening_frame(std::span<const uint8_t> frame, const ParsedFrame& parsed) {
   std::vector<uint8_t> opening(frame.begin(), frame.end());
@@ -324,7 +343,7 @@ Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, 
     trial.know(FlowHash(sources.flow_key).digest(out.parsed.key, out.service->id), out.flow->entry,
                Tick::at(now));
   }
-  out.packet = trial.run(frame, in_port, now);
+  out.packet = fate_of(trial, frame, in_port, out.has_nat_port, now);
   const bool is_reply = out.session && out.session->is_reply;
   is_reply ? find_way_to_client(out, sources) : find_way(out, trial);
   if (out.service != nullptr && out.parsed.kind == PacketKind::kFlow && !is_reply) {
@@ -332,7 +351,7 @@ Explanation Explainer::explain(std::span<const uint8_t> frame, uint8_t in_port, 
     if (sources.nat_ports != nullptr) {
       fresh.may_translate(sources.nat_ports->first_port(0), nullptr);
     }
-    out.new_flow = fresh.run(opening_frame(frame, out.parsed), in_port, now);
+    out.new_flow = fate_of(fresh, opening_frame(frame, out.parsed), in_port, out.has_nat_port, now);
   }
   return out;
 }

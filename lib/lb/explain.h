@@ -1,6 +1,7 @@
 // What the packet path does with one packet, and why. The path itself runs, on a copy of the packet, with
 // tables of its own that hold what the workers' know of the flow: its entry, or its nat session. So what is
-// said is what a worker does, but for what only that worker has: its budgets, its fragments.
+// said is what a worker does, but for what only that worker has: its budgets, its fragments, which nat port
+// is next.
 //
 // Invariants:
 //   1. Nothing of the workers' changes, and no packet is sent.
@@ -29,7 +30,7 @@
 namespace maglb {
 
 // What a worker knows of a nat session; an error: it did not answer.
-using AskNat = std::function<Result<std::optional<NatSession>>(uint32_t worker, const NatQuestion&)>;
+using AskNat = std::function<Result<NatAnswer>(uint32_t worker, const NatQuestion&)>;
 
 // What the workers read. All of it is borrowed.
 struct ExplainSources {
@@ -88,6 +89,7 @@ struct Explanation {
   std::optional<Session> session;
   // Whose nat session it would be, when that worker did not answer.
   std::optional<uint32_t> silent_worker;
+  bool has_nat_port = true;  // that worker's, for a session that begins
 
   // By the pool's table alone. `table_place`: kNoBackend where nobody serves; `table_size`: 0 where no table
   // is asked.

@@ -134,6 +134,10 @@ class Writer {
   FlowKey client_flow() const { return is_reply() ? from_.session->known.client_flow() : from_.parsed.key; }
 
   void write_service();
+  std::string silence() const {
+    return "worker " + number(*from_.silent_worker) +
+           " does not answer: what is said is true if it has no session of it";
+  }
   void write_session();
   void write_flow();
   void write_table();
@@ -175,10 +179,7 @@ void Writer::write_service() {
 
 void Writer::write_session() {
   if (!from_.session) {
-    return step("flow", from_.silent_worker
-                            ? "worker " + number(*from_.silent_worker) +
-                                  " does not answer: what is said is true if it has no session of it"
-                            : std::string("no worker has a nat session of it"));
+    return step("flow", from_.silent_worker ? silence() : "no worker has a nat session of it");
   }
   const NatSession& known = from_.session->known;
   ExplainReport::Flow flow;
@@ -350,6 +351,8 @@ ExplainReport Writer::write() {
     write_table();
     write_backend();
     write_way();
+  } else if (from_.silent_worker) {
+    step("flow", silence());
   }
   write_result();
   return std::move(out_);

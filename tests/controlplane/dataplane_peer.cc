@@ -99,8 +99,11 @@ class Peer : public IpcHandler {
     ipc::WorkerStats& worker = *reply.add_workers();
     worker.set_received(7);
     worker.set_sent(6);
-    worker.set_nat_tcp_sessions(2);
-    worker.set_nat_ports(9);
+    ipc::NatUse& nat = *worker.add_nat();
+    nat.set_protocol("tcp");
+    nat.set_family("ipv6");
+    nat.set_sessions(2);
+    nat.set_ports(9);
     ipc::NamedCount& dropped = *worker.add_dropped();
     dropped.set_name("too_big");
     dropped.set_value(1);

@@ -59,7 +59,8 @@ def test_says_what_operators_ask_for(text):
                  "maglb_publish_duration_seconds_bucket", "maglb_publish_duration_seconds_sum", "maglb_pool_panic",
                  "maglb_pool_fallback_serving", "maglb_probe_hold", "maglb_backend_flows", "maglb_backend_refused_total"):
         assert name in names, name
-    assert 'maglb_worker_nat_sessions{worker="0",protocol="tcp"} 2' in text and 'maglb_worker_nat_ports{worker="0"} 9' in text
+    assert 'maglb_worker_nat_sessions{worker="0",protocol="tcp",family="ipv6"} 2' in text
+    assert 'maglb_worker_nat_ports{worker="0",protocol="tcp",family="ipv6"} 9' in text
     # Of the pool that is passive alone.
     signals = re.findall(r'maglb_backend_opening_(\w+)_total\{pool="(\w+)",backend="(\w+)"\} (\d+)', text)
     assert sorted(signals) == sorted((name, "web", backend, count) for backend in ("web1", "web2")

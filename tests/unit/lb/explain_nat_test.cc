@@ -48,7 +48,7 @@ class ExplainNat : public ::testing::Test {
             context.path,
             &ports,
             {},
-            [this](uint32_t worker, const NatQuestion& question) -> Result<std::optional<NatSession>> {
+            [this](uint32_t worker, const NatQuestion& question) -> Result<NatAnswer> {
               if (is_silent) {
                 return fail(ErrorKind::kUnavailable, "silent");
               }
@@ -165,6 +165,43 @@ TEST_F(ExplainNat, ASilentWorkerIsSaidToBeSilent) {
   const Explanation why = explain(from_client(40000).tcp("A").bytes());
   EXPECT_FALSE(why.session);
   EXPECT_TRUE(why.silent_worker);
+}
+
+TEST_F(ExplainNat, WithoutAPortForItNothingOpens) {
+  for (auto& table : tables) {
+    table.reset();
+  }
+  ports =
+      NatPorts::make(std::array{IpPrefix(IpAddress::parse(kNat).value())}, {2000, 2003}, kWorkers).value();
+  for (uint32_t i = 0; i < kWorkers; ++i) {
+    tables[i] = std::make_unique<NatTable>(ports, i, nat_port_key({1, 2}), NatTable::kDefaultQuarantine,
+                                           std::pmr::get_default_resource());
+    rig.worker(i).nat = tables[i].get();
+  }
+  int refused = 0;
+  for (uint16_t port = 40000; port < 40020; ++port) {
+    const Bytes datagram = from_client(port, kUdpPort).udp().bytes();
+    const Explanation why = explain(datagram);
+    const Outcome done = run(datagram);
+    ASSERT_EQ(why.packet.verdict, done.verdict) << port;
+    ASSERT_EQ(why.new_flow->verdict, done.verdict) << port;
+    if (done.verdict == Verdict::kDrop) {
+      EXPECT_EQ(why.packet.reason, DropReason::kNoNatPort);
+      ++refused;
+    } else {
+      run(from_backend(*session(port, kUdpPort)).udp().bytes());  // answered: it gives way to nobody
+    }
+  }
+  EXPECT_EQ(refused, 16);
+}
+
+TEST_F(ExplainNat, ADatagramWithoutAnAnswerIsIdleForAsLongAsItIs) {
+  run(from_client(40000, kUdpPort).udp().bytes());
+  rig.now += std::chrono::seconds(30);
+  const Explanation why = explain(from_client(40000, kUdpPort).udp().bytes());
+  ASSERT_TRUE(why.session);
+  EXPECT_GE(why.session->idle, std::chrono::seconds(29));
+  EXPECT_LE(why.session->idle, std::chrono::seconds(31));
 }
 
 TEST_F(ExplainNat, NothingOfTheWorkersChanges) {

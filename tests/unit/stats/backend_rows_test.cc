@@ -19,7 +19,7 @@ using testing::service;
 // A dataplane's counters, and one who asks.
 struct Conversation {
   explicit Conversation(BackendRows::Bounds bounds = {})
-      : rows([this](uint32_t counter, uint32_t) { return figures[counter]; },
+      : rows([this](uint32_t counter, uint32_t, bool) { return figures[counter]; },
              [](uint32_t next_hop) { return std::to_string(next_hop); }, bounds) {
     rig.apply(rig.start());
   }
