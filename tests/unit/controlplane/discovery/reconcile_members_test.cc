@@ -118,6 +118,21 @@ TEST_F(ReconcileMembers, OfAPoolWithoutASourceAreForgotten) {
   EXPECT_EQ(running(), "");
 }
 
+TEST_F(ReconcileMembers, OutliveARestartWhileTheirSourceMayComeBack) {
+  tell({member("a", "10.0.0.1")});
+  std::string text = kDocument;
+  text.replace(text.find("    source: {type: file, path: /etc/web.json}\n"), 46, "    backends: []\n");
+  ASSERT_TRUE(reconciler_->put_document(text, {}, std::chrono::seconds(1)));
+  restart();
+  EXPECT_EQ(running(), "");
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (running() != "a=100" && std::chrono::steady_clock::now() < deadline) {
+    io_.run_one_for(std::chrono::milliseconds(10));
+    io_.restart();
+  }
+  EXPECT_EQ(running(), "a=100") << "nobody confirmed";
+}
+
 TEST_F(ReconcileMembers, ADrainIsWrittenIntoTheDocumentAndNothingElse) {
   tell({member("a", "10.0.0.1"), member("b", "10.0.0.2")});
   BackendPatch drain;
