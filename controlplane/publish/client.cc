@@ -49,6 +49,7 @@ class DataplaneClient::Impl : public std::enable_shared_from_this<Impl> {
   void take_hello(const Result<ipc::Envelope>& reply);
   void await_read();
   void await_write();
+  error_code send_pending();
   void write_now();
   void read();
   bool take_frames();
@@ -212,16 +213,20 @@ void DataplaneClient::Impl::request(ipc::Envelope envelope, std::chrono::millise
   }
 }
 
+// Until all is sent or the socket takes no more, and why it does not.
+error_code DataplaneClient::Impl::send_pending() {
+  error_code error;
+  while (!error && !writer_.pending().empty()) {
+    const auto rest = writer_.pending();
+    writer_.consume(socket_.write_some(asio::buffer(rest.data(), rest.size()), error));
+  }
+  return error;
+}
+
 // At once, as the caller may have more to do before the loop goes on. Errors are the loop's to notice.
 void DataplaneClient::Impl::write_now() {
-  while (!writer_.pending().empty()) {
-    error_code error;
-    const auto rest = writer_.pending();
-    const size_t sent = socket_.write_some(asio::buffer(rest.data(), rest.size()), error);
-    if (error) {
-      return await_write();
-    }
-    writer_.consume(sent);
+  if (send_pending()) {
+    await_write();
   }
 }
 
@@ -287,17 +292,11 @@ bool DataplaneClient::Impl::take_frames() {
 
 void DataplaneClient::Impl::write() {
   writing_ = false;
-  while (!writer_.pending().empty()) {
-    error_code error;
-    const auto rest = writer_.pending();
-    const size_t sent = socket_.write_some(asio::buffer(rest.data(), rest.size()), error);
-    if (error == asio::error::would_block) {
-      return await_write();
-    }
-    if (error) {
-      return fall_back(error.message());
-    }
-    writer_.consume(sent);
+  const error_code error = send_pending();
+  if (error == asio::error::would_block) {
+    await_write();
+  } else if (error) {
+    fall_back(error.message());
   }
 }
 

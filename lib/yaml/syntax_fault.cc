@@ -11,7 +11,7 @@ namespace maglb::yaml {
 namespace {
 
 struct Saying {
-  std::string_view library;
+  std::string_view theirs;
   std::string_view ours;
   bool at_context = false;  // the place is where it began, not where it was noticed
 };
@@ -76,7 +76,7 @@ Problem syntax_fault(const yaml_parser_t& parser, std::string_view text) {
     return {mark, "expected a value: in [ ] and { } text that begins with : is put in quotes"};
   }
   const auto saying = std::find_if(std::begin(kSayings), std::end(kSayings),
-                                   [problem](const Saying& one) { return one.library == problem; });
+                                   [problem](const Saying& one) { return one.theirs == problem; });
   if (saying == std::end(kSayings)) {
     return {mark, std::string(problem)};
   }
