@@ -156,7 +156,8 @@ def test_programs_are_run_from_the_directory_of_the_option_only(daemon, director
         done = subprocess.run([*daemon.arguments(), *check], capture_output=True, text=True, timeout=30)
         assert done.returncode == 3 and "--exec-dir" in done.stderr, done.stderr
     api = start(daemon, "--exec-dir", programs)
-    for path in ("/bin/true", open_to_all, programs + "/../programs/nobody"):
+    # The last is the allowed one, by a way that others could bend.
+    for path in ("/bin/true", open_to_all, programs + "/../programs/nobody", programs + "/../programs/good"):
         for method, where in (("PUT", "/v1/config"), ("POST", "/v1/config/check")):
             answer = api.call(method, where, EXEC.replace("PROGRAM", path), status=400)
             assert path in answer["error"]["message"], answer
@@ -166,6 +167,11 @@ def test_programs_are_run_from_the_directory_of_the_option_only(daemon, director
     api.call("PATCH", "/v1/pools/web/backends/web2", {"weight": 5})
     assert api.backend("web", "web1")["health"] == "unknown"
     assert any(good in warning for warning in api.get("/v1/status")["warnings"])
+    # Mended, it is looked at again when the file is read, which has not changed.
+    os.chmod(good, 0o755)
+    api.call("POST", "/v1/config/reload")
+    wait_for(lambda: api.backend("web", "web1")["health"] == "healthy", "the program is run again")
+    assert not any(good in warning for warning in api.get("/v1/status")["warnings"])
 
 
 # TCP
